@@ -1,0 +1,138 @@
+"""配置 config: one pydantic model per flow; one YAML file holds them all.
+
+    CorpusConfig          sources -> a gated corpus
+    VocabularyConfig      corpus -> tokenizer -> blocks
+    PretrainingConfig     blocks -> checkpoint
+    AssessmentConfig      checkpoint -> scores
+    EverythingConfig      all of the above; what a config file is
+
+`EverythingConfig.part(CorpusConfig)` cuts out one flow's share. Loading, line numbers and `--set` are in
+`data_contracts.config_file`.
+"""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import TypeVar
+
+from pydantic import Field, model_validator
+
+from data_contracts.model import Model
+from data_contracts.sources import CrawlSource, FileSource, Name, Source, WarcSource
+from data_contracts.stages import (
+    CleanConfig,
+    DedupConfig,
+    EncodeConfig,
+    ExtractConfig,
+    GateConfig,
+    IngestConfig,
+    RedactConfig,
+    SegmentConfig,
+    VocabConfig,
+)
+from data_contracts.training import AssessConfig, PretrainConfig, ReportConfig
+
+ConfigT = TypeVar("ConfigT", bound=Model)
+
+
+def default_store() -> str:
+    """Where data goes unless the config says otherwise: ZILIU_STORE, else the user's data folder."""
+    data_home = os.environ.get("XDG_DATA_HOME", str(Path("~/.local/share").expanduser()))
+    return os.environ.get("ZILIU_STORE", str(Path(data_home) / "ziliu"))
+
+
+class Place(Model):
+    """在哪里运行 where a flow runs. Nothing here changes what is made, so nothing here is part of a key."""
+
+    name: Name = Field("default", description="项目名称, 用于通道 corpus/NAME 等 (names the channels)")
+    store: str = Field(default_factory=default_store, description="仓库目录 (store folder)")
+    workers: int = Field(0, ge=0, le=1024, description="处理分片的进程数; 0 为全部核心, 1 为进程内")
+
+
+class CorpusStages(Model):
+    """The sections of the corpus flow."""
+
+    sources: tuple[Source, ...] = Field(min_length=1, description="来源列表 (sources)")
+    ingest: IngestConfig = Field(default_factory=IngestConfig, description="读入")
+    extract: ExtractConfig = Field(default_factory=ExtractConfig, description="正文提取")
+    clean: CleanConfig = Field(default_factory=CleanConfig, description="清洗")
+    redact: RedactConfig = Field(default_factory=RedactConfig, description="脱敏")
+    dedup: DedupConfig = Field(default_factory=DedupConfig, description="去重")
+    segment: SegmentConfig = Field(default_factory=SegmentConfig, description="分词")
+    gate: GateConfig = Field(default_factory=GateConfig, description="质量门")
+
+    @model_validator(mode="after")
+    def _names_differ(self) -> CorpusStages:
+        names = [s.name for s in self.sources]
+        twice = sorted({n for n in names if names.count(n) > 1})
+        if twice:
+            raise ValueError(f"source names must differ: {', '.join(twice)}")
+        return self
+
+    @property
+    def sites(self) -> tuple[CrawlSource, ...]:
+        """Sources that are crawled."""
+        return tuple(s for s in self.sources if isinstance(s, CrawlSource))
+
+    @property
+    def archives(self) -> tuple[WarcSource, ...]:
+        """Sources that are WARC files."""
+        return tuple(s for s in self.sources if isinstance(s, WarcSource))
+
+    @property
+    def files(self) -> tuple[FileSource, ...]:
+        """Sources that hold text, not pages."""
+        return tuple(s for s in self.sources if not isinstance(s, CrawlSource | WarcSource))
+
+
+class VocabularyStages(Model):
+    """The sections of the vocabulary flow."""
+
+    vocab: VocabConfig = Field(default_factory=VocabConfig, description="词表")
+    encode: EncodeConfig = Field(default_factory=EncodeConfig, description="编码装箱")
+    gate: GateConfig = Field(default_factory=GateConfig, description="质量门")
+
+
+class PretrainingStages(Model):
+    """The section of the pretraining flow."""
+
+    pretrain: PretrainConfig = Field(default_factory=PretrainConfig, description="预训练")
+
+
+class AssessmentStages(Model):
+    """The section of the assessment flow."""
+
+    assess: AssessConfig = Field(default_factory=AssessConfig, description="评测")
+
+
+class CorpusConfig(Place, CorpusStages):
+    """语料流程 corpus: sources in, a gated Chinese corpus out."""
+
+
+class VocabularyConfig(Place, VocabularyStages):
+    """词表流程 vocabulary: corpus -> tokenizer -> blocks."""
+
+    corpus: str = Field("latest", description="语料版本, 或 latest (corpus version)")
+
+
+class PretrainingConfig(Place, PretrainingStages):
+    """预训练流程 pretraining: blocks -> checkpoint."""
+
+    blocks: str = Field("latest", description="定长块版本, 或 latest (blocks version)")
+
+
+class AssessmentConfig(Place, AssessmentStages):
+    """评测流程 assessment: checkpoint -> scores."""
+
+    model: str = Field("latest", description="模型版本, 或 latest (model version)")
+
+
+class EverythingConfig(Place, CorpusStages, VocabularyStages, PretrainingStages, AssessmentStages):
+    """全流程 everything: from the first fetched byte to an evaluated model."""
+
+    report: ReportConfig = Field(default_factory=ReportConfig, description="报告")
+
+    def part(self, kind: type[ConfigT]) -> ConfigT:
+        """The share of one flow, as that flow's own model."""
+        return kind(**{name: getattr(self, name) for name in kind.model_fields if name in type(self).model_fields})

@@ -1,0 +1,63 @@
+"""拒收原因 reasons: the closed list of why a row is quarantined, each as a Chinese and an English sentence.
+
+A reason states the fault (`too_short`), never the rule (`length_filter`). A stage may only use names listed here.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+
+class Reason(NamedTuple):
+    """A quarantine reason in both languages."""
+
+    zh: str
+    en: str
+
+
+REASONS: dict[str, Reason] = {
+    # any stage: a record that breaks the code; the column `error` says how
+    "unreadable": Reason("记录无法读取", "the record cannot be read"),
+    # crawl and ingest: what became of a URL
+    "robots_disallowed": Reason("robots.txt 不允许抓取", "robots.txt disallows it"),
+    "address_blocked": Reason("目标地址不在允许的网络内", "its address is outside the allowed network"),
+    "fetch_failed": Reason("多次重试仍抓取失败", "it could not be fetched after retries"),
+    "http_error": Reason("HTTP 状态码表示失败", "its HTTP status is an error"),
+    "redirected": Reason("已跳转到另一地址", "it redirects to another URL"),
+    "too_large": Reason("超过大小上限", "it is larger than the size limit"),
+    "not_html": Reason("不是网页或文本", "it is neither HTML nor text"),
+    "empty_body": Reason("响应正文为空", "its body is empty"),
+    # extract
+    "undecodable": Reason("字符编码无法识别", "its character encoding cannot be decoded"),
+    "mojibake": Reason("乱码且无法修复", "it is mojibake that cannot be repaired"),
+    "no_main_text": Reason("没有正文", "no main text was found"),
+    "extraction_timeout": Reason("正文提取超时", "extraction took longer than its deadline"),
+    # clean
+    "too_short": Reason("正文过短", "too few characters"),
+    "too_long": Reason("正文过长", "too many characters"),
+    "not_chinese": Reason("汉字占比过低", "too few Han characters"),
+    "wrong_language": Reason("不是所需语言", "it is in another language"),
+    "short_lines": Reason("平均行长过短", "its lines are too short on average"),
+    "few_terminal_marks": Reason("以句末标点结尾的行过少", "too few lines end in terminal punctuation"),
+    "symbol_noise": Reason("符号占比过高", "too many symbols"),
+    "digit_noise": Reason("数字占比过高", "too many digits"),
+    "ellipsis_lines": Reason("以省略号或「展开」结尾的行过多", "too many lines end in an ellipsis or 'more'"),
+    "list_lines": Reason("列表行过多", "too many lines are list items"),
+    "bracket_noise": Reason("【】内文字占比过高", "too much of it stands in 【】"),
+    "repeated_lines": Reason("重复行过多", "too many duplicate lines"),
+    "repeated_ngrams": Reason("重复片段过多", "too many repeated character n-grams"),
+    "low_entropy": Reason("字符种类过少", "its characters vary too little"),
+    "few_stop_words": Reason("几乎没有虚词, 不像自然语言", "it has next to no function words"),
+    "flagged_words": Reason("违禁词过多", "too many flagged words"),
+    # redact
+    "personal_data": Reason("含个人信息且配置为丢弃", "it holds personal data and the config says drop"),
+    # dedup
+    "exact_duplicate": Reason("与另一文档完全相同", "it equals another document"),
+    "near_duplicate": Reason("与另一文档近似重复", "it nearly equals another document"),
+}
+
+
+def sentence(reason: str, lang: str = "zh") -> str:
+    """A reason in the reader's language; KeyError for a name that is not in the list."""
+    entry = REASONS[reason]
+    return entry.en if lang == "en" else f"{entry.zh} ({entry.en})"

@@ -1,0 +1,125 @@
+"""数据表 schemas: the columns of every kind of dataset, as polars types.
+
+`Schema.identity` names the columns whose values make a shard what it is. Columns outside it (when a page was
+fetched, where its WARC record lies) are lineage: they may differ between two crawls that saw the same bytes, and then
+nothing downstream is recomputed.
+
+A stage that splits rows writes two frames: kept rows have exactly the schema's columns, quarantined rows have the same
+columns plus `reason` (one of `reasons.REASONS`) and `error` (text, null unless unreadable) and any extra measurements.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import polars as pl
+
+from data_contracts.errors import SchemaMismatch
+
+
+class Schema(NamedTuple):
+    """Name, version, columns, and the columns that are lineage only."""
+
+    name: str
+    version: int
+    columns: dict[str, pl.DataType]
+    lineage: tuple[str, ...] = ()
+
+    @property
+    def identity(self) -> list[str]:
+        """Columns that make up a row's identity, in order."""
+        return [name for name in self.columns if name not in self.lineage]
+
+    @property
+    def label(self) -> str:
+        """`DOCUMENT@1`, as manifests name it."""
+        return f"{self.name}@{self.version}"
+
+
+TEXT, INT, FLOAT, BYTES = pl.String(), pl.Int64(), pl.Float64(), pl.Binary()
+
+# 抓取结果: one row per URL the frontier ever knew. `reason` is null for a page that is worth reading.
+VISIT = Schema(
+    "VISIT",
+    1,
+    {
+        "doc_id": TEXT,  # document id, for life: see data_contracts.dataset.document_id
+        "url": TEXT,  # canonical URL
+        "source": TEXT,
+        "licence": TEXT,
+        "status": INT,  # HTTP status; null when nothing was answered
+        "content_type": TEXT,  # value of the header, null when absent
+        "digest": TEXT,  # sha256 of the decoded body, hex; null without a body
+        "location": TEXT,  # target of a redirect, null otherwise
+        "depth": INT,  # links from a seed
+        "fetched_at": TEXT,  # RFC 3339, UTC
+        "archive": TEXT,  # sha256 of the WARC object that holds the response record
+        "offset": INT,  # byte offset of the record's gzip member inside it
+    },
+    lineage=("fetched_at", "archive", "offset", "depth"),
+)
+
+# 网页: one row per fetched response.
+PAGE = Schema(
+    "PAGE",
+    1,
+    {
+        "doc_id": TEXT,
+        "url": TEXT,
+        "source": TEXT,
+        "licence": TEXT,
+        "status": INT,
+        "content_type": TEXT,
+        "body": BYTES,  # content-encoding undone, character encoding untouched
+        "digest": TEXT,
+        "fetched_at": TEXT,
+        "archive": TEXT,
+        "offset": INT,
+    },
+    lineage=("fetched_at", "archive", "offset"),
+)
+
+# 文档: one row per text. Ids never change between versions.
+DOCUMENT = Schema(
+    "DOCUMENT",
+    1,
+    {
+        "doc_id": TEXT,
+        "url": TEXT,  # canonical URL, or `file:NAME#RECORD` for ingested files (no machine path)
+        "source": TEXT,
+        "licence": TEXT,
+        "title": TEXT,  # null when unknown
+        "date": TEXT,  # ISO date as stated by the page, null when unknown
+        "text": TEXT,
+    },
+)
+
+# 切分后的文档: DOCUMENT plus the lengths of its words, whose sum is the number of characters of `text`.
+SEGMENTED = Schema("SEGMENTED", 1, {**DOCUMENT.columns, "word_chars": pl.List(pl.UInt32())})
+
+# 定长块的目录: where each document's tokens lie in its shard's token files.
+BLOCKS = Schema(
+    "BLOCKS",
+    1,
+    {
+        "doc_id": TEXT,
+        "source": TEXT,
+        "split": TEXT,  # train | validation | test
+        "start": INT,  # index of the document's first token (its separator) in <split>.bin
+        "tokens": INT,  # tokens of the document, separator included
+        "chars": INT,
+    },
+)
+
+SCHEMAS: dict[str, Schema] = {s.name: s for s in (VISIT, PAGE, DOCUMENT, SEGMENTED, BLOCKS)}
+
+
+def check(columns: dict[str, pl.DataType], schema: Schema, where: str) -> None:
+    """Raise SchemaMismatch unless every column of the schema is there with its type."""
+    wrong = [
+        f"{name}: want {want}, have {columns.get(name, 'nothing')}"
+        for name, want in schema.columns.items()
+        if columns.get(name) != want
+    ]
+    if wrong:
+        raise SchemaMismatch(f"{where}: not a {schema.label}: {'; '.join(wrong)}")

@@ -1,0 +1,76 @@
+"""来源 sources: where rows come from. Name and licence stay with every document."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+from pydantic import Field
+
+from data_contracts.model import Model
+from data_contracts.units import Bytes
+
+Name = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9._-]{0,62}$")]
+
+
+class _Source(Model):
+    name: Name = Field(description="来源名称, 小写字母数字 (source name, lower case)")
+    licence: str = Field(min_length=1, description="许可证, 随每篇文档保存 (licence, kept with every document)")
+
+
+class CrawlSource(_Source):
+    """抓取网站 crawl web sites, politely: robots.txt is always obeyed."""
+
+    kind: Literal["crawl"] = "crawl"
+    seeds: tuple[str, ...] = Field(min_length=1, description="起始网址 (seed URLs)")
+    url_prefixes: tuple[str, ...] = Field((), description="只抓这些前缀; 空则为种子所在主机 (scope; empty: seed hosts)")
+    max_pages: int = Field(10_000, ge=1, description="最多抓取的网页数 (pages at most)")
+    max_depth: int = Field(16, ge=0, le=100, description="离种子的最大链接数 (links from a seed at most)")
+    seconds_between_requests: float = Field(1.0, ge=0, le=3600, description="同一主机两次请求的间隔秒数")
+    requests_per_host: int = Field(2, ge=1, le=32, description="同一主机的并发请求数")
+    max_page_bytes: Bytes = Field(5_000_000, description="单页大小上限 (larger pages are cut off and counted)")
+    timeout_seconds: float = Field(20.0, gt=0, le=600, description="单次下载的总时限, 秒")
+    max_tries: int = Field(4, ge=1, le=20, description="每个网址最多尝试次数")
+    backoff_seconds: float = Field(1.0, ge=0, description="第一次重试前的等待秒数, 之后翻倍")
+    allow_addresses: tuple[str, ...] = Field(
+        (), description="除公网外允许连接的地址, 写作 CIDR:端口 (addresses besides the public internet)"
+    )
+    contact: str = Field("", description="User-Agent 里的联系方式 (contact in the User-Agent)")
+    recrawl_after_hours: float = Field(20.0, ge=0, description="距上次完成的抓取多少小时后重新抓取")
+
+
+class _FileSource(_Source):
+    path: str = Field(min_length=1, description="文件或通配符 (a file or glob; relative to the config file)")
+
+
+class WarcSource(_FileSource):
+    """已有的 WARC 归档 existing WARC files."""
+
+    kind: Literal["warc"] = "warc"
+
+
+class JsonLinesSource(_FileSource):
+    """JSONL 文件, 可为 .gz 或 .zst."""
+
+    kind: Literal["jsonl"] = "jsonl"
+    text_field: str = Field("text", description="正文字段")
+    id_field: str | None = Field(None, description="编号字段; 空则用正文的散列 (empty: hash of the text)")
+    title_field: str | None = Field(None, description="标题字段")
+
+
+class ParquetSource(_FileSource):
+    """Parquet 文件."""
+
+    kind: Literal["parquet"] = "parquet"
+    text_field: str = Field("text", description="正文列")
+    id_field: str | None = Field(None, description="编号列; 空则用正文的散列")
+    title_field: str | None = Field(None, description="标题列")
+
+
+class TextSource(_FileSource):
+    """纯文本文件夹, 一个文件一篇文档 (one document a file; any Chinese encoding)."""
+
+    kind: Literal["text"] = "text"
+
+
+FileSource = WarcSource | JsonLinesSource | ParquetSource | TextSource
+Source = Annotated[CrawlSource | FileSource, Field(discriminator="kind")]

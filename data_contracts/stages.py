@@ -1,0 +1,115 @@
+"""数据阶段的配置 configs of the data stages: one frozen model a stage. `min_`/`max_` say what is kept.
+
+Only what changes a stage's output stands here, because the whole model is part of the stage's key. Where shards run and
+where the store lies is `config.Place`.
+"""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from pydantic import Field
+
+from data_contracts.model import Model
+from data_contracts.units import Bytes
+
+_UNREADABLE = "无法读取的记录占比上限, 超过则阶段失败 (share of unreadable records above which the stage fails)"
+
+
+class IngestConfig(Model):
+    """读入: WARC, JSONL, Parquet, text -> PAGE or DOCUMENT."""
+
+    shard_bytes: Bytes = Field(16_000_000, description="每个分片的正文字节数 (bytes of text or body per shard)")
+    max_record_bytes: Bytes = Field(20_000_000, description="单条记录上限 (larger records are quarantined)")
+    max_unreadable_ratio: float = Field(0.05, ge=0, le=1, description=_UNREADABLE)
+
+
+class ExtractConfig(Model):
+    """正文提取: PAGE -> DOCUMENT. resiliparse first, trafilatura when its result is poor."""
+
+    min_chars: int = Field(100, ge=0, description="resiliparse 得到的字数少于此值时改用 trafilatura")
+    min_text_ratio: float = Field(0.01, ge=0, le=1, description="正文占网页字符的比例低于此值时改用 trafilatura")
+    deadline_seconds: float = Field(5.0, gt=0, le=600, description="单页时限, 秒 (then the worker is killed)")
+    max_memory_bytes: Bytes = Field(2 * 2**30, description="提取进程的内存上限")
+    max_page_bytes: Bytes = Field(5_000_000, description="网页大小上限")
+    max_unreadable_ratio: float = Field(0.05, ge=0, le=1, description=_UNREADABLE)
+
+
+class CleanConfig(Model):
+    """清洗: normalise, measure, mark. The sources of the rules stand in tasks/transforms/quality.py."""
+
+    to_simplified: bool = Field(False, description="繁体转简体 (traditional to simplified, opencc tw2sp)")
+    languages: tuple[str, ...] = Field(
+        ("zh",), description="保留的语言: zh 中文 (含繁体), yue 粤语, ja, ko, en (languages kept)"
+    )
+    min_chars: int = Field(200, ge=0, description="最少字符数")
+    max_chars: int = Field(1_000_000, ge=1, description="最多字符数")
+    min_han_ratio: float = Field(0.3, ge=0, le=1, description="汉字占字符的最低比例")
+    min_mean_line_chars: float = Field(10.0, ge=0, description="最低平均行长, 字符")
+    min_terminal_line_ratio: float = Field(0.0, ge=0, le=1, description="以句末标点结尾的行的最低比例")
+    max_symbol_ratio: float = Field(0.1, ge=0, le=1, description="符号 (# … 等) 占字符的最高比例")
+    max_digit_ratio: float = Field(0.3, ge=0, le=1, description="数字占字符的最高比例")
+    max_ellipsis_line_ratio: float = Field(0.3, ge=0, le=1, description="以省略号或展开结尾的行的最高比例")
+    max_list_line_ratio: float = Field(0.9, ge=0, le=1, description="列表行的最高比例")
+    max_bracket_ratio: float = Field(0.1, ge=0, le=1, description="【】内字符的最高比例")
+    max_duplicate_line_ratio: float = Field(0.3, ge=0, le=1, description="重复行字符的最高比例")
+    max_top_ngram_ratio: float = Field(0.2, ge=0, le=1, description="最常见字符片段所占的最高比例")
+    max_duplicate_ngram_ratio: float = Field(0.6, ge=0, le=1, description="重复字符片段所占的最高比例")
+    min_unigram_entropy: float = Field(3.0, ge=0, description="字符熵下限, nat")
+    min_stop_characters: int = Field(2, ge=0, description="至少出现的虚词种数 (的 了 是 在 ... or 之 乎 者 也)")
+
+
+class RedactConfig(Model):
+    """脱敏: personal data -> placeholders."""
+
+    kinds: tuple[str, ...] = Field(
+        (
+            "CN_ID", "USCC", "BANK", "MOBILE", "LANDLINE", "PASSPORT", "PLATE",
+            "EMAIL", "QQ", "WECHAT", "IP", "SECRET_URL", "GEO",
+        ),
+        description="要处理的种类 (kinds that are replaced)",
+    )  # fmt: skip
+    mode: Literal["tag", "pseudonym", "drop"] = Field(
+        "tag", description="tag: 换成 <MOBILE>; pseudonym: 换成带密钥的假名; drop: 隔离整篇文档"
+    )
+
+
+class DedupConfig(Model):
+    """去重: exact first, then MinHash on characters of a key folded to simplified script."""
+
+    ngram_chars: int = Field(5, ge=1, le=50, description="片段长度, 字符")
+    bands: int = Field(14, ge=1, le=256, description="LSH 分带数; 门槛约 (1/bands)^(1/rows) = 0.72")
+    rows_per_band: int = Field(8, ge=1, le=64, description="每带行数")
+    min_similarity: float = Field(0.65, gt=0, le=1, description="签名相似度达到此值才算近似重复")
+    fold_script: bool = Field(True, description="比较前把繁体折叠为简体 (find traditional-script copies)")
+    keep: Literal["longest", "first"] = Field("longest", description="一组重复中保留哪一篇")
+
+
+class SegmentConfig(Model):
+    """分词: DOCUMENT -> SEGMENTED, by rjieba, which equals jieba on Han runs."""
+
+    hmm: bool = Field(True, description="用 HMM 识别词典外的词 (find words outside the dictionary)")
+
+
+class VocabConfig(Model):
+    """词表: byte-level BPE in Hugging Face tokenizer.json form."""
+
+    size: int = Field(16_384, ge=300, le=1_000_000, description="词元数, 含特殊词元 (tokens, specials included)")
+    sample_bytes: Bytes = Field(50_000_000, description="训练样本字节数上限; 样本按文档散列选取")
+    min_frequency: int = Field(2, ge=1, description="合并的最低次数")
+
+
+class EncodeConfig(Model):
+    """编码装箱: SEGMENTED -> BLOCKS."""
+
+    block_tokens: int = Field(256, ge=8, le=1_048_576, description="块长, 词元")
+    validation_ratio: float = Field(0.01, ge=0, lt=0.5, description="验证集占文档的比例, 按编号散列")
+    test_ratio: float = Field(0.01, ge=0, lt=0.5, description="测试集占文档的比例, 按编号散列")
+
+
+class GateConfig(Model):
+    """质量门: which contract each dataset must keep."""
+
+    corpus: str = Field("corpus", description="语料契约: 名称或 .odcs.yaml 路径")
+    blocks: str = Field("blocks", description="定长块契约: 名称或 .odcs.yaml 路径")
+    on_failure: Literal["block", "warn"] = Field("block", description="不合格时: block 停止, warn 只警告")

@@ -1,0 +1,88 @@
+"""训练阶段的配置 configs of pretraining and assessment. Everything here is part of the run's key."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from pydantic import Field, model_validator
+
+from data_contracts.model import Model
+from data_contracts.units import Duration, DurationField
+
+
+class CausalModelConfig(Model):
+    """模型: a LlamaForCausalLM from random weights."""
+
+    layers: int = Field(6, ge=1, le=200, description="层数")
+    heads: int = Field(6, ge=1, description="注意力头数")
+    kv_heads: int | None = Field(None, ge=1, description="键值头数; 空则等于注意力头数")
+    width: int = Field(384, ge=8, description="隐层宽度")
+    ffn_width: int | None = Field(None, ge=8, description="前馈宽度; 空则为 8/3 宽度, 取 64 的倍数")
+    dropout: float = Field(0.0, ge=0, lt=1, description="注意力丢弃率")
+    tie_embeddings: bool = Field(True, description="输入输出共用词向量")
+
+    @model_validator(mode="after")
+    def _heads_divide(self) -> CausalModelConfig:
+        if self.width % self.heads:
+            raise ValueError(f"width {self.width} is not a multiple of heads {self.heads}")
+        if self.heads % (self.kv_heads or self.heads):
+            raise ValueError(f"heads {self.heads} is not a multiple of kv_heads {self.kv_heads}")
+        if self.width // self.heads % 2:
+            raise ValueError(f"head width {self.width // self.heads} is odd; rotary positions need an even one")
+        return self
+
+
+class OptimizerConfig(Model):
+    """优化器: AdamW (fused), warm-up, constant, decay (WSD)."""
+
+    learning_rate: float = Field(1e-3, gt=0, description="最高学习率")
+    min_learning_rate_ratio: float = Field(0.0, ge=0, le=1, description="末尾学习率与最高值之比")
+    warmup_ratio: float = Field(0.02, ge=0, le=1, description="升温步数占比")
+    decay_ratio: float = Field(0.3, ge=0, le=1, description="降温步数占比")
+    weight_decay: float = Field(0.1, ge=0, description="权重衰减, 只用于矩阵")
+    beta1: float = Field(0.9, ge=0, lt=1, description="AdamW beta1")
+    beta2: float = Field(0.95, ge=0, lt=1, description="AdamW beta2")
+    max_gradient_norm: float = Field(1.0, gt=0, description="梯度裁剪范数")
+
+
+class PretrainConfig(Model):
+    """预训练: BLOCKS -> checkpoint."""
+
+    model: CausalModelConfig = Field(default_factory=CausalModelConfig, description="模型结构")
+    optimizer: OptimizerConfig = Field(default_factory=OptimizerConfig, description="优化器与学习率")
+    duration: DurationField = Field(
+        Duration(amount=2e6, unit="tokens"), description='训练多久: "2M tokens" | "500 steps" | "1 epoch"'
+    )
+    tokens_per_step: int = Field(8192, ge=1, description="每步的词元数 (global batch, tokens)")
+    blocks_per_device: int = Field(8, ge=1, description="每个设备一次前向的块数 (micro-batch)")
+    seed: int = Field(1, ge=0, description="随机种子")
+    strategy: Literal["auto", "ddp", "fsdp"] = Field("auto", description="并行策略")
+    devices: int = Field(1, ge=1, description="每台机器的设备 (进程) 数")
+    accelerator: Literal["auto", "cpu", "gpu"] = Field("auto", description="加速器")
+    precision: Literal["auto", "32", "bf16"] = Field("auto", description="精度; auto 由实测矩阵乘法决定")
+    compile: bool = Field(False, description="torch.compile; 短任务不值得")
+    steps_between_checkpoints: int = Field(100, ge=1, description="每多少步存一次检查点")
+    steps_between_validations: int = Field(200, ge=1, description="每多少步验证一次")
+    checkpoints_kept: int = Field(2, ge=1, description="保留最近几个检查点")
+    prompts: tuple[str, ...] = Field(("今天", "第一条", "春"), description="生成样例的开头")
+
+
+class AssessConfig(Model):
+    """评测: bits per character beside baselines, minimal pairs, samples."""
+
+    minimal_pairs: str = Field(
+        "embedded", description="embedded 或 .jsonl(.gz) 路径: sentence_good, sentence_bad, phenomenon"
+    )
+    max_pairs: int = Field(5000, ge=0, description="最多评测的句对数, 按散列选取; 0 不评测")
+    max_tokens: int = Field(500_000, ge=1000, description="计算每字比特数的词元上限")
+    prompts: tuple[str, ...] = Field(("今天", "第一条", "春"), description="生成样例的开头")
+    sample_tokens: int = Field(80, ge=1, le=4096, description="每个样例生成的词元数")
+    temperature: float = Field(0.8, gt=0, le=10, description="采样温度")
+    top_p: float = Field(0.95, gt=0, le=1, description="核采样概率")
+    seed: int = Field(1, ge=0, description="随机种子")
+
+
+class ReportConfig(Model):
+    """报告: one self-contained HTML file."""
+
+    samples_per_stage: int = Field(3, ge=0, le=50, description="每阶段每种原因展示的样例数")

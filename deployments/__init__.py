@@ -1,0 +1,1 @@
+"""部署 deployments: how it runs."""

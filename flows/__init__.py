@@ -1,0 +1,1 @@
+"""流程 flows: read these first; one line per stage."""

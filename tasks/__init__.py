@@ -1,0 +1,1 @@
+"""阶段 stages: one file a stage; see README.md."""
