@@ -15,7 +15,7 @@ from pydantic import BaseModel, Field
 
 from data_contracts.model import Model
 
-KEPT, QUARANTINED = "kept.parquet", "quarantined.parquet"
+KEPT, QUARANTINED, SIGNALS = "kept.parquet", "quarantined.parquet", "signals.parquet"
 
 
 def digest_of(value: Any) -> str:
@@ -52,7 +52,7 @@ class Shard(Model):
     """分片: one piece of a dataset, in order. What the next stage's shard key hangs on is `content`."""
 
     content: str  # hash of the identity of the kept rows
-    files: dict[str, File]  # KEPT, QUARANTINED, or a stage's own names ("train.bin")
+    files: dict[str, File]  # KEPT, QUARANTINED, SIGNALS, or a stage's own names ("train.bin")
     rows_in: int = 0
     rows_kept: int = 0
     reasons: dict[str, int] = Field(default_factory=dict)  # quarantined rows by reason

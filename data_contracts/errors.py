@@ -8,7 +8,8 @@
     ├── StageError                4
     │   ├── ConservationBroken    4  rows in != kept + quarantined
     │   ├── TooManyUnreadable     4  more broken records than max_unreadable_ratio
-    │   └── NothingLeft           4  zero documents; names the stage and the reason that took most
+    │   ├── NothingLeft           4  zero documents; names the stage and the reason that took most
+    │   └── WorkerLost            4  a worker process was killed from outside
     ├── StoreError                5
     │   ├── DatasetMissing        5
     │   └── DatasetDamaged        5  bytes do not hash to their name
@@ -69,6 +70,12 @@ class TooManyUnreadable(StageError):
 
 class NothingLeft(StageError):
     """No document survived a stage."""
+
+
+class WorkerLost(StageError):
+    """A worker process died under its job."""
+
+    transient = True
 
 
 class StoreError(ZiliuError):

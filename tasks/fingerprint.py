@@ -1,0 +1,105 @@
+"""代码指纹 the code fingerprint: what of our code a stage's output depends on.
+
+It is the AST, without comments and docstrings, of the stage's module and of every module of ours that it imports,
+however deep. Editing a comment changes nothing; editing an imported transform changes every stage that imports it.
+"""
+
+from __future__ import annotations
+
+import ast
+import hashlib
+import importlib.metadata
+import importlib.util
+from functools import cache
+from pathlib import Path
+
+_ROOMS = ("tasks", "lightning_modules", "data_contracts")
+
+# Left out: modules through which data passes unchanged, and those whose *values* are in the key already (configs,
+# schemas). An edit there must not recompute the world.
+_INFRASTRUCTURE = frozenset(
+    {
+        "tasks", "tasks.transforms", "tasks.executors", "tasks.fingerprint", "tasks.folder", "tasks.journal",
+        "tasks.progress", "tasks.rows", "tasks.stage", "tasks.store", "tasks.supervised", "tasks.work",
+        "data_contracts", "data_contracts.config", "data_contracts.config_file", "data_contracts.dataset",
+        "data_contracts.errors", "data_contracts.model", "data_contracts.reasons", "data_contracts.schemas",
+        "data_contracts.sources", "data_contracts.stages", "data_contracts.training", "data_contracts.units",
+    }
+)  # fmt: skip
+
+
+def code_fingerprint(module: str, programs: tuple[str, ...] = ()) -> str:
+    """16 hex digits for a stage module and the packages that it runs as programs."""
+    names = _reach(module)
+    for program in programs:
+        package = _file(program)
+        if package is None:
+            raise ModuleNotFoundError(f"{program} is not a package of ours")
+        for path in sorted(package.parent.rglob("*.py")):
+            relative = path.relative_to(package.parent).with_suffix("")
+            names |= _reach(".".join([program, *(p for p in relative.parts if p != "__init__")]))
+    digest = hashlib.sha256()
+    for name in sorted(names):
+        digest.update(f"{name}\0{_tree_of(name)}\0".encode())
+    return digest.hexdigest()[:16]
+
+
+def library_versions(names: tuple[str, ...]) -> dict[str, str]:
+    """Installed versions of the libraries whose output lands in the data."""
+    return {name: importlib.metadata.version(name) for name in sorted(names)}
+
+
+def _reach(module: str) -> set[str]:
+    """The module and all of ours that it imports, infrastructure left out."""
+    seen: set[str] = set()
+    todo = [module]
+    while todo:
+        name = todo.pop()
+        if name not in seen and name not in _INFRASTRUCTURE:
+            seen.add(name)
+            todo.extend(_imports(name))
+    return seen
+
+
+@cache
+def _imports(module: str) -> frozenset[str]:
+    path = _file(module)
+    if path is None:
+        return frozenset()
+    found: set[str] = set()
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.Import):
+            found.update(alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom) and node.module:
+            found.add(node.module)
+            found.update(f"{node.module}.{alias.name}" for alias in node.names)
+    return frozenset(n for n in found if n.split(".")[0] in _ROOMS and _file(n) is not None)
+
+
+@cache
+def _tree_of(module: str) -> str:
+    path = _file(module)
+    return normal_form(path.read_text(encoding="utf-8")) if path else ""
+
+
+def normal_form(source: str) -> str:
+    """The AST of a source text as a string, without comments, docstrings and positions."""
+    tree = ast.parse(source)
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef):
+            node.body = [n for n in node.body if not _is_text(n)] or [ast.Pass()]
+    return ast.dump(tree, annotate_fields=False)
+
+
+def _is_text(node: ast.stmt) -> bool:
+    return isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant) and isinstance(node.value.value, str)
+
+
+@cache
+def _file(module: str) -> Path | None:
+    """The source file of a module of ours, None for a name that is not a module."""
+    try:
+        spec = importlib.util.find_spec(module)
+    except (ModuleNotFoundError, AttributeError, ValueError):
+        return None
+    return Path(spec.origin) if spec and spec.origin and spec.origin.endswith(".py") else None
