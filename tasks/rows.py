@@ -61,7 +61,7 @@ def shard(
     if unknown:
         raise StageError(f"reasons {sorted(unknown)} are not in data_contracts/reasons.py; add them there")
     check(dict(marked.schema), schema, f"kept rows for {schema.name}")
-    kept = marked.filter(pl.col("reason").is_null()).select(schema.columns)
+    kept = marked.filter(pl.col("reason").is_null()).select(*schema.columns)
     refused = marked.filter(pl.col("reason").is_not_null())
     if kept.height + refused.height != marked.height:
         raise ConservationBroken(f"{marked.height} rows in, {kept.height} kept, {refused.height} quarantined")

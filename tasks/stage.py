@@ -48,8 +48,11 @@ class Stage:
 
     def __call__(self, *arguments: Any) -> Dataset:
         """Run as a task of the current Prefect flow run; its state is named Cached when nothing had to be done."""
-        made: Dataset = self._task(*arguments)
-        return made
+        from prefect.states import State
+
+        made = self._task(*arguments)
+        dataset: Dataset = made.result() if isinstance(made, State) else made  # a state that we named comes back whole
+        return dataset
 
     def run(self, *arguments: Any) -> tuple[Dataset, bool]:
         """Find or make the dataset; returns its handle and whether it was found."""

@@ -43,7 +43,7 @@ class Store:
             self.root.mkdir(parents=True, exist_ok=True)
         if self.folder.in_use() is None:
             raise StoreError(f"{self.root} is being garbage-collected; wait for `ziliu gc` to end and run again")
-        self.folder.replace("channels/.writable", b"")
+        self.folder.replace(".writable", b"")
         self.folder.sweep()
         return self
 

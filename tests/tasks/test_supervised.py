@@ -1,0 +1,81 @@
+"""A child program lives exactly as long as its caller, and says how it ended."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from tasks import supervised
+
+# Prints its pid and a grandchild's, then waits; on SIGTERM it writes a "checkpoint", as the trainer does.
+PROGRAM = """
+import json, os, signal, subprocess, sys, time
+folder = sys.argv[1]
+def save(number, frame):
+    open(os.path.join(folder, "checkpoint"), "w").write("saved")
+    sys.exit(0)
+signal.signal(signal.SIGTERM, save)
+child = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(300)"])
+print(json.dumps({"event": "pids", "pids": [os.getpid(), child.pid]}), flush=True)
+time.sleep(300)
+"""
+
+
+def wait_until(condition, seconds=15.0):
+    end = time.monotonic() + seconds
+    while time.monotonic() < end:
+        if condition():
+            return True
+        time.sleep(0.05)
+    return False
+
+
+def alive(pid: int) -> bool:
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().split(") ")[1][0] != "Z"
+    except FileNotFoundError:
+        return False
+
+
+def test_events_tail_and_exit_code(tmp_path):
+    code = 'import sys; print("plain 行"); print(\'{"event": "progress", "done": 3}\'); print(\'{"event": "end", "n": 1}\'); sys.exit(7)'
+    events: list[dict] = []
+    ended = supervised.run([sys.executable, "-c", code], log=tmp_path / "log", on_event=events.append)
+    assert ended.code == 7
+    assert ended.tail == "plain 行"
+    assert [e["event"] for e in events] == ["progress", "end"]
+    assert ended.last["end"]["n"] == 1
+
+
+def test_a_line_that_only_looks_like_json_is_log(tmp_path):
+    ended = supervised.run([sys.executable, "-c", 'print("{not json"); print("{}")'], log=tmp_path / "log")
+    assert ended.tail == "{not json\n{}"
+    assert ended.code == 0
+
+
+def test_killed_by_a_signal_counts_as_shells_do(tmp_path):
+    code = "import os, signal; os.kill(os.getpid(), signal.SIGKILL)"
+    assert supervised.run([sys.executable, "-c", code], log=tmp_path / "log").code == 137
+
+
+@pytest.mark.parametrize("end", [signal.SIGKILL, signal.SIGTERM])
+def test_the_callers_death_ends_program_and_grandchild_after_the_checkpoint(tmp_path, end):
+    caller = (
+        "import sys, json; from tasks import supervised; from pathlib import Path\n"
+        f"supervised.run([sys.executable, '-c', {PROGRAM!r}, {str(tmp_path)!r}], log=Path({str(tmp_path)!r}) / 'log',"
+        f" on_event=lambda e: Path({str(tmp_path)!r}, 'pids').write_text(json.dumps(e['pids'])))"
+    )
+    process = subprocess.Popen([sys.executable, "-c", caller], env=dict(os.environ, PYTHONPATH=os.pathsep.join(sys.path)))
+    assert wait_until(lambda: (tmp_path / "pids").exists() and (tmp_path / "pids").read_text().endswith("]"))
+    pids = eval((tmp_path / "pids").read_text())
+    assert all(alive(p) for p in pids)
+    os.kill(process.pid, end)
+    process.wait(10)
+    assert wait_until(lambda: not any(alive(p) for p in pids))
+    assert (tmp_path / "checkpoint").read_text() == "saved"
