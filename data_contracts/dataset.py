@@ -123,10 +123,3 @@ class Manifest(Model):
             quarantined=self.total("rows_quarantined"),
             chars=self.total("chars"),
         )
-
-
-class Checkpoint(Dataset):
-    """检查点句柄: a trained model in the store (Hugging Face folder) and the run that made it."""
-
-    run: str
-    step: int

@@ -25,6 +25,8 @@ _ADVICE = {
     errno.EROFS: "the file system is read-only; set `store:` to a folder that can be written",
     errno.EACCES: "no permission; set `store:` to a folder that you may write",
     errno.EPERM: "no permission; set `store:` to a folder that you may write",
+    errno.EEXIST: "a file stands where a folder must be; set `store:` to a folder",
+    errno.ENOTDIR: "a file stands where a folder must be; set `store:` to a folder",
     errno.EFBIG: "the file size limit of this process was reached; raise it (`ulimit -f`) and run again",
 }
 

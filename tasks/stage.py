@@ -40,7 +40,8 @@ class Stage:
     """A stage as flows call it (a Prefect task) and as tests and tools call it (`run`, without Prefect)."""
 
     def __init__(self, body: Body, schema: Schema | str, libraries: Sequence[str], programs: Sequence[str]) -> None:
-        functools.update_wrapper(self, body)
+        self.__doc__ = body.__doc__
+        self.__module__ = body.__module__
         self.name = body.__name__
         self.title = (inspect.getdoc(body) or self.name).splitlines()[0].split(":")[0]
         self.body, self.schema = body, schema
@@ -66,7 +67,7 @@ class Stage:
         with store.folder.lock(f"{self.name}-{version}"):
             manifest, found = store.find(self.name, version), True
             if manifest is None or store.faults(manifest):
-                manifest, found = self._make(store, values, parents, key, version, place.workers), False
+                manifest, found = self.make(store, values, parents, key, version, place.workers), False
         journal.note(self.name, self.title, manifest, found)
         return manifest.handle, found
 
@@ -80,18 +81,25 @@ class Stage:
         """Fingerprint of the stage's code; computed once a process."""
         return code_fingerprint(self.body.__module__, self._programs)
 
-    def _make(
-        self, store: Store, values: Sequence[Any], parents: list[Dataset], key: str, version: str, workers: int
+    def make(
+        self,
+        store: Store,
+        values: Sequence[Any],
+        parents: list[Dataset],
+        key: str,
+        version: str | Callable[[list[Shard]], str],
+        workers: int = 1,
     ) -> Manifest:
+        """Run the body and publish what it made. A stage that observes has its version from the shards."""
         start = time.monotonic()
         progress.report(progress.Step(self.name, 0, 0))
+        where = version if isinstance(version, str) else ""
         with store.folder.scratch() as scratch:
-            work = Work(self.name, key, version, self.schema, store, executor(workers), scratch)
-            made = self.body(*values, work)
+            made = self.body(*values, Work(self.name, key, where, self.schema, store, executor(workers), scratch))
         output = made if isinstance(made, Output) else Output(made)
         manifest = Manifest(
             stage=self.name,
-            version=version,
+            version=version if isinstance(version, str) else version(output.shards),
             schema_label=self.schema if isinstance(self.schema, str) else self.schema.label,
             parents=[d.name for d in parents],
             config={k: v for cfg in _configs(values) for k, v in cfg.items()},
@@ -104,8 +112,11 @@ class Stage:
         )
         if isinstance(self.schema, Schema):
             _refuse_nothing(manifest)
-        store.commit(manifest)
         progress.report(progress.Step(self.name, 1, 1, finished=True))
+        known = store.find(self.name, manifest.version)
+        if known and not store.faults(known):
+            return known  # only where a stage observes: it saw the same again, and the first sight stands
+        store.commit(manifest)
         return manifest
 
     @functools.cached_property

@@ -4,7 +4,7 @@
 
 Between the caller and the program stands a small supervisor (this file as a script) that owns the program's process
 group and holds the read end of a lifeline pipe. Whatever ends the caller (cancel, `kill -9`, out of memory) closes the
-pipe; the supervisor then sends SIGTERM to the group, so that a trainer writes its checkpoint, waits `grace_seconds`, and
+pipe; the supervisor then sends SIGTERM to the group, so that a trainer saves, waits `grace_seconds`, and
 sends SIGKILL. The program writes to a file, never to a pipe: a dead reader would kill it with EPIPE before it saved.
 """
 

@@ -44,7 +44,7 @@ class Work:
 
     stage: str
     key: str  # hash of stage, code, libraries, schema and config; without the parents
-    version: str  # hash of the key and the parents' versions
+    version: str  # what the dataset will be called; empty for a stage that observes
     schema: Schema | str
     store: Store
     executor: Executor
