@@ -1,8 +1,8 @@
 """抓取 crawl: seeds -> VISIT. Runs the crawler program and publishes what it saw.
 
-The web is not a function of the config, so a crawl's version also holds what was seen: every URL, its status and the hash
-of its body. Two crawls that saw the same bytes are one version, and nothing downstream runs again. A crawl is Cached while
-the last one that finished is younger than `recrawl_after_hours`; one that was killed goes on where it stopped.
+The web is not a function of the config, so a crawl's version also holds what was seen: every URL, its status and the
+hash of its body. Two crawls that saw the same bytes are one version, and nothing downstream runs again. A crawl is
+Cached while the last that finished is younger than `recrawl_after_hours`; a killed one goes on where it stopped.
 
     STORE/crawls/<key>/<time>/     frontier.sqlite, visits.jsonl, WARC files (hard links to the store's objects)
     STORE/crawls/<key>/last.json   version, time and folder of the last crawl that finished

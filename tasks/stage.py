@@ -49,7 +49,7 @@ class Stage:
 
     def __call__(self, *arguments: Any) -> Dataset:
         """Run as a task of the current Prefect flow run; its state is named Cached when nothing had to be done."""
-        from prefect.states import State
+        from prefect.client.schemas.objects import State
 
         made = self._task(*arguments)
         dataset: Dataset = made.result() if isinstance(made, State) else made  # a state that we named comes back whole
