@@ -113,3 +113,11 @@ class GateConfig(Model):
     corpus: str = Field("corpus", description="语料契约: 名称或 .odcs.yaml 路径")
     blocks: str = Field("blocks", description="定长块契约: 名称或 .odcs.yaml 路径")
     on_failure: Literal["block", "warn"] = Field("block", description="不合格时: block 停止, warn 只警告")
+
+
+class ContractConfig(Model):
+    """一次质量门 one gate: a contract and the hash of its text, so that editing the contract judges anew."""
+
+    contract: str = Field(description="契约: 名称或 .odcs.yaml 路径")
+    digest: str = Field(description="契约文本的 SHA-256 (made by tasks.gate.asked)")
+    on_failure: Literal["block", "warn"] = Field("block", description="不合格时: block 停止, warn 只警告")

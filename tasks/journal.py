@@ -79,3 +79,8 @@ def note(stage: str, title: str, manifest: Manifest, cached: bool) -> None:
     """Write a stage into the open journal, if there is one."""
     if _open:
         _open[-1].add(stage, title, manifest, cached)
+
+
+def current() -> Journal | None:
+    """The open journal, for what else belongs into the folder of the run."""
+    return _open[-1] if _open else None

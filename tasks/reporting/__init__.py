@@ -1,0 +1,1 @@
+"""报告 what the report is made of: facts, pictures, one HTML page, one Markdown page."""

@@ -1,0 +1,73 @@
+"""领域检查 domain checks: what contracts of Chinese corpora ask under `implementation: {check: NAME}`.
+
+Each is a polars expression, independent of the stages whose work it checks: a fault in redact must not hide in a check
+that shares its code.
+"""
+
+from __future__ import annotations
+
+import polars as pl
+
+from data_contracts.rules import Check
+
+# GB 11643-1999: 2 digits of province, 4 of county, date of birth, 3 of order, 1 check character (ISO 7064 MOD 11-2).
+# ASCII boundaries, because Han characters count as word characters for a Unicode `\b`.
+_PROVINCE = "(?:1[1-5]|2[1-3]|3[1-7]|4[1-6]|5[0-4]|6[1-5]|71|8[1-3]|91)"
+_BIRTH = "(?:18|19|20)[0-9]{2}(?:0[1-9]|1[0-2])(?:0[1-9]|[12][0-9]|3[01])"
+_RESIDENT_ID = rf"(?-u:\b){_PROVINCE}[0-9]{{4}}{_BIRTH}[0-9]{{3}}[0-9Xx](?-u:\b)"
+_WEIGHTS = (7, 9, 10, 5, 8, 4, 2, 1, 6, 3, 7, 9, 10, 5, 8, 4, 2)
+
+
+def resident_id(column: str | None) -> pl.Expr:
+    """True where the text holds an 18-character resident id whose check character is right."""
+    found = _text(column).str.extract_all(_RESIDENT_ID)
+    one = pl.element()
+    total = pl.sum_horizontal(
+        one.str.slice(i, 1).cast(pl.Int32, strict=False) * weight for i, weight in enumerate(_WEIGHTS)
+    )
+    last = one.str.slice(17, 1)
+    value = pl.when(last.is_in(["X", "x"])).then(10).otherwise(last.cast(pl.Int32, strict=False))
+    return found.list.eval((total + value) % 11 == 1).list.any()
+
+
+def han_share(column: str | None) -> pl.Expr:
+    """Han characters among all characters of the column, in [0, 1]; null without any character."""
+    return _share(column, r"\p{Han}")
+
+
+def unknown_share(column: str | None) -> pl.Expr:
+    """Characters of private use or without a meaning among all characters, in [0, 1]: they end as rare tokens."""
+    return _share(column, r"[\p{Co}\p{Cn}]")
+
+
+def words_cover_text(column: str | None) -> pl.Expr:
+    """True where the lengths of a document's words do not add up to the characters of its `text`."""
+    words = _text(column)
+    return words.list.sum().cast(pl.Int64) != pl.col("text").str.len_chars().cast(pl.Int64)
+
+
+def largest_share(column: str | None, of: str | None = None) -> pl.Expr:
+    """Share of rows that the most frequent value of `of` (or of the column) holds, in (0, 1]; null without rows."""
+    counts = _text(of or column).unique_counts()
+    return counts.max() / pl.len()
+
+
+def _share(column: str | None, pattern: str) -> pl.Expr:
+    text = _text(column)
+    total = text.str.len_chars().sum()
+    return pl.when(total > 0).then(text.str.count_matches(pattern).sum() / total)
+
+
+def _text(column: str | None) -> pl.Expr:
+    if column is None:
+        raise ValueError("this check stands under a property, or names its column in `arguments`")
+    return pl.col(column)
+
+
+CHECKS: dict[str, Check] = {
+    "resident_id": Check("violation", resident_id),
+    "words_cover_text": Check("violation", words_cover_text),
+    "han_share": Check("metric", han_share),
+    "unknown_share": Check("metric", unknown_share),
+    "largest_share": Check("metric", largest_share),
+}
