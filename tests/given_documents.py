@@ -1,0 +1,52 @@
+"""Datasets of documents for tests of stages: written into a store as any stage would write them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+
+import polars as pl
+
+from data_contracts.dataset import Dataset, Manifest, digest_of, document_id
+from data_contracts.schemas import DOCUMENT
+from tasks import rows
+from tasks.rows import Room
+from tasks.store import Store, now
+
+
+def documents(texts: Sequence[str], source: str = "given", start: int = 0) -> pl.DataFrame:
+    """Rows of DOCUMENT; row i is named `SOURCE#(start + i)`."""
+    names = [f"{source}#{start + i}" for i in range(len(texts))]
+    return pl.DataFrame(
+        {
+            "doc_id": [document_id(source, n) for n in names],
+            "url": [f"file:{n}" for n in names],
+            "source": [source] * len(names),
+            "licence": ["CC0-1.0"] * len(names),
+            "title": [None] * len(names),
+            "date": [None] * len(names),
+            "text": list(texts),
+        },
+        schema=DOCUMENT.columns,
+    )
+
+
+def deposit(store: Store, shards: Iterable[pl.DataFrame], stage: str = "given", scratch: Path | None = None) -> Dataset:
+    """Put frames into a store as the shards of one dataset."""
+    made = []
+    with store.folder.scratch() as folder:
+        for frame in shards:
+            whole = frame.with_columns(reason=pl.lit(None, pl.String()))
+            size = int(frame["text"].str.len_bytes().sum())
+            made.append(rows.shard(Room(store, scratch or folder), whole, DOCUMENT, text_bytes=size))
+    version = digest_of([s.content for s in made])[:16]
+    manifest = Manifest(
+        stage=stage, version=version, schema_label=DOCUMENT.label, parents=[], config={}, code="", libraries={},
+        shards=made, created_at=now(),
+    )  # fmt: skip
+    return store.commit(manifest)
+
+
+def split(frame: pl.DataFrame, parts: int) -> list[pl.DataFrame]:
+    """A frame as so many shards, ordered by doc_id as stages order them."""
+    return [frame[i::parts].sort("doc_id") for i in range(parts)]
