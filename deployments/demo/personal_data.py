@@ -1,7 +1,7 @@
 """合成的个人信息 synthetic personal data: well-formed values that belong to nobody, made by rule from a counter.
 
 No value can be a real person's: 1199 is no county of GB/T 2260, 0399 no area code, 148 a number range of machines
-only, 620099 no issuer, Z no letter of plates in 藏, and `.example` a domain name kept free by RFC 2606. Check characters follow
+only, 620099 no issuer, Z no letter of plates in 藏, and `.example` is kept free by RFC 2606. Check characters follow
 GB 11643-1999 (ISO 7064 MOD 11-2), GB 32100-2015 (MOD 31-3) and ISO/IEC 7812-1 (Luhn).
 """
 

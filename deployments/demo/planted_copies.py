@@ -37,7 +37,7 @@ def chance(seed: str) -> float:
 
 
 def noisy(leaf: Leaf, path: str, how: str) -> Answer:
-    """A near copy: `chars RATIO` loses characters here and there, `sentences RATIO` whole sentences, `tail RATIO` its end."""
+    """A near copy: `chars RATIO` loses characters, `sentences RATIO` whole sentences, `tail RATIO` its end."""
     kind, ratio = how.split()[0], float(how.split()[1])
     text = leaf.page.text.text
     if kind == "chars":

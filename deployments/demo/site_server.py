@@ -111,7 +111,7 @@ class DemoSite:
             self._server = _Server((HOST, self.port))
         except OSError as error:
             raise ServerError(
-                f"样例站无法使用端口 {self.port}: {error.strerror}; 请停止占用它的程序, 或设置 {PORT_VARIABLE}=其他端口 "
+                f"样例站无法使用端口 {self.port}: {error.strerror}; 请停止占用它的程序, 或设置 {PORT_VARIABLE} "
                 f"(the sample site cannot listen on {HOST}:{self.port}; stop what uses it or set {PORT_VARIABLE})"
             ) from error
         self.port = self._server.server_address[1]

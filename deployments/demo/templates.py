@@ -56,7 +56,8 @@ def _head(page: Page, style: str) -> str:
 <title>{title}_{escape(page.section[1])}_字流样例站</title>
 <meta name="viewport" content="width=device-width">
 <style>{style}</style>
-<script>var _hmt=_hmt||[];(function(){{var s="{escape(page.text.id)}";window.pv=function(){{return s.length}};}})();</script>
+<script>var _hmt=_hmt||[];
+(function(){{var s="{escape(page.text.id)}";window.pv=function(){{return s.length}};}})();</script>
 </head>"""
 
 
@@ -74,14 +75,16 @@ def news(page: Page) -> str:
 <html lang="zh-CN">
 {_head(page, ".wrap{width:1000px;margin:0 auto}.side{float:right}.ad{border:1px solid #ccc}")}
 <body>
-<div class="topbar"><a href="/">首页</a> <a href="javascript:void(0)">登录</a> <a href="javascript:void(0)">注册</a></div>
+<div class="topbar"><a href="/">首页</a> <a href="javascript:void(0)">登录</a>
+<a href="javascript:void(0)">注册</a></div>
 <div class="nav">{_list(page.menu, "channel")}</div>
 {ADVERT.format("top")}
 <div class="wrap">
 <div class="crumb">当前位置：<a href="/">首页</a> &gt; {anchor(page.section)} &gt; 正文</div>
 <div class="main article">
 <h1>{escape(text.title)}</h1>
-<div class="info"><span class="source">作者：{escape(text.byline or "佚名")}</span> <span class="share">分享到：微博 QQ空间</span></div>
+<div class="info"><span class="source">作者：{escape(text.byline or "佚名")}</span>
+<span class="share">分享到：微博 QQ空间</span></div>
 <div class="article-content" id="content">
 {to_html(text.text)}
 {page.extra}
@@ -140,7 +143,8 @@ def blog(page: Page) -> str:
 </div></article>
 {_neighbours(page)}
 <div id="comments" class="comments"><h3>评论（{len(page.comments)}）</h3>{comments}</div></main>
-<aside class="sidebar"><h3>随便看看</h3>{_list(page.related)}<div class="tags"><a href="/">唐诗</a><a href="/">宋词</a></div></aside>
+<aside class="sidebar"><h3>随便看看</h3>{_list(page.related)}
+<div class="tags"><a href="/">唐诗</a><a href="/">宋词</a></div></aside>
 {FOOTER}
 </body></html>"""
 
@@ -178,7 +182,8 @@ def old_table(page: Page) -> str:
 <TABLE width=780 align=center border=0><TR><TD align=center><font color=red size=2>{menu}</font></TABLE>
 <TABLE width=780 align=center cellpadding=4 border=0><TR>
 <TD width=160 valign=top bgcolor=#EEEEDD><font size=2><b>最新更新</b><br>{related}</font>
-<TD valign=top><center><font size=5><b>{escape(text.title)}</b></font><br><font size=2>{escape(text.byline)}</font></center>
+<TD valign=top><center><font size=5><b>{escape(text.title)}</b></font><br>
+<font size=2>{escape(text.byline)}</font></center>
 <hr size=1>
 <div class="zw">
 {to_old_html(text.text)}
@@ -186,7 +191,8 @@ def old_table(page: Page) -> str:
 </div>
 {_neighbours(page)}
 </TABLE>
-<TABLE width=780 align=center><TR><TD align=center><font size=2>您是第 00{len(text.text)} 位访客 建议使用 800×600 分辨率浏览</font></TABLE>
+<TABLE width=780 align=center><TR><TD align=center>
+<font size=2>您是第 00{len(text.text)} 位访客 建议使用 1024x768 分辨率浏览</font></TABLE>
 {FOOTER}
 </BODY></HTML>"""
 
@@ -195,7 +201,8 @@ def forum(page: Page) -> str:
     """A forum thread: the first post is the text, the others are one-line replies."""
     text = page.text
     replies = "".join(
-        f'<div class="post reply" id="p{n}"><div class="author"><a href="javascript:;">{escape(who)}</a><p>等级：初来乍到</p></div>'
+        f'<div class="post reply" id="p{n}"><div class="author"><a href="javascript:;">{escape(who)}</a>'
+        f"<p>等级：初来乍到</p></div>"
         f'<div class="t_f">{escape(what)}</div><div class="sign">——签名档：天天向上</div></div>'
         for n, (who, what) in enumerate(page.comments, 2)
     )
@@ -204,7 +211,7 @@ def forum(page: Page) -> str:
 {_head(page, ".author{float:left;width:120px}.post{border-bottom:1px solid #ddd}")}
 <body id="nv_forum">
 <div id="hd">{_list(page.menu)}<p>您还未登录，<a href="javascript:;">登录</a>后查看更多精彩内容</p></div>
-<div id="pt">{anchor(page.section)} › 帖子</div>
+<div id="pt">{anchor(page.section)} &rsaquo; 帖子</div>
 <div id="postlist">
 <h1 id="thread_subject">{escape(text.title)}</h1>
 <div class="post first" id="p1"><div class="author"><a href="javascript:;">楼主</a><p>等级：版主</p></div>
