@@ -33,7 +33,7 @@ from data_contracts.contract_source import ContractSource, Key, read
 from data_contracts.errors import ContractError
 from data_contracts.property_rules import column_type, property_rules
 from data_contracts.quality_rules import Place, quality_rule
-from data_contracts.rules import Checks, Rule
+from data_contracts.rules import COLUMNS, Checks, Rule
 from data_contracts.schemas import SCHEMAS
 
 FOLDER = Path(__file__).parent
@@ -64,9 +64,7 @@ def locate(name_or_path: str) -> ContractSource:
     builtin = FOLDER / f"{name_or_path}{SUFFIX}"
     if "/" not in name_or_path and not name_or_path.endswith((".yaml", ".yml")):
         if not builtin.is_file():
-            raise ContractError(
-                f"no contract named {name_or_path!r}; there are {', '.join(names())}; or give a path"
-            )
+            raise ContractError(f"no contract named {name_or_path!r}; there are {', '.join(names())}; or give a path")
         return read(builtin)
     return read(Path(name_or_path))
 
@@ -81,7 +79,7 @@ def load(name_or_path: str, checks: Checks | None = None) -> Contract:
     columns = _columns(source, table)
     rules = list(_rules(source, table, columns, checks or {}))
     for rule in rules:
-        if [r.name for r in rules].count(rule.name) > 1:
+        if [COLUMNS, *(r.name for r in rules)].count(rule.name) > 1:
             raise source.error(["schema", 0], f"two rules are called {rule.name!r}; give one of them another `name`")
     keys = [str(p.name) for p in table.properties or [] if p.primaryKey]
     return Contract(

@@ -16,12 +16,12 @@ from typing import Any, NamedTuple
 
 import yaml
 from jsonschema import Draft201909Validator  # type: ignore[import-untyped]
-from jsonschema.exceptions import best_match  # type: ignore[import-untyped]
 from open_data_contract_standard.model import OpenDataContractStandard
 
 from data_contracts.errors import ContractError
 
 API_VERSION = "v3.1.0"
+MESSAGE_CHARS = 400  # of a JSON schema error, which repeats the whole value
 Key = str | int
 
 
@@ -55,10 +55,13 @@ def read(path: Path) -> ContractSource:
         raise ContractError(f"{path}: not YAML: {err}") from err
     if tree is None or not isinstance(raw, dict):
         raise ContractError(f"{path}: empty, or not a mapping; see data_contracts/README.md for the form")
-    wrong = best_match(_validator().iter_errors(raw))
-    if wrong is not None:
-        keys = list(wrong.absolute_path)
-        raise ContractError(f"{path}:{_line(tree, keys)}: {_dotted(keys)}: {_shorten(wrong.message)}")
+    for i, j in _untyped(raw):  # the JSON schema would complain about the `map` that any missing type might be
+        keys: list[Key] = ["schema", i, "properties", j]
+        raise ContractError(f"{path}:{_line(tree, keys)}: {_dotted(keys)}: `logicalType` is missing")
+    wrong = list(_validator().iter_errors(raw))
+    if wrong:
+        keys, problem = _worst(wrong)
+        raise ContractError(f"{path}:{_line(tree, keys)}: {_dotted(keys)}: {problem}")
     source = ContractSource(path, text, tree, OpenDataContractStandard.model_validate(raw))
     if source.contract.apiVersion != API_VERSION:
         raise source.error(["apiVersion"], f"must be {API_VERSION}, is {source.contract.apiVersion}")
@@ -94,5 +97,23 @@ def _dotted(keys: Sequence[Key]) -> str:
     return text.lstrip(".") or "(whole file)"
 
 
-def _shorten(message: str, limit: int = 400) -> str:
-    return message if len(message) <= limit else f"{message[:limit]}…"
+def _untyped(raw: dict[Any, Any]) -> list[tuple[int, int]]:
+    """Indices of schema objects and their properties that state no logicalType."""
+    objects = raw.get("schema")
+    found = []
+    for i, one in enumerate(objects if isinstance(objects, list) else []):
+        properties = one.get("properties") if isinstance(one, dict) else None
+        for j, prop in enumerate(properties if isinstance(properties, list) else []):
+            if isinstance(prop, dict) and "logicalType" not in prop:
+                found.append((i, j))
+    return found
+
+
+def _worst(errors: list[Any]) -> tuple[list[Key], str]:
+    """Keys and message of the most telling error: the deepest, and a fault rather than the "unevaluated" it causes."""
+    error = max(errors, key=lambda e: (e.validator != "unevaluatedProperties", len(e.absolute_path)))
+    message = error.message if len(error.message) <= MESSAGE_CHARS else f"{error.message[:MESSAGE_CHARS]}…"
+    if error.validator == "oneOf":
+        wanted = [key for one in error.validator_value for key in one.get("required", [])]
+        message = f"wants exactly one of {', '.join(wanted)}" if wanted else message
+    return list(error.absolute_path), message

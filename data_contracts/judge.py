@@ -17,12 +17,13 @@ import polars as pl
 from data_contracts.contract import Contract
 from data_contracts.errors import ContractError
 from data_contracts.expectations import decide
-from data_contracts.rules import Rule
+from data_contracts.rules import COLUMNS, Rule
 from data_contracts.verdict import RuleResult, Sample, Verdict
 
 SAMPLES = 5
+_LENGTH = "\0rows"  # no rule is called so
 VALUE_CHARS, EXCERPT_CHARS = 60, 80
-COLUMNS_RULE = Rule("schema.columns", "列与契约一致 columns and types are as described", unit="columns")
+COLUMNS_RULE = Rule(COLUMNS, "列与契约一致 columns and types are as described", unit="columns")
 
 
 def judge(
@@ -36,7 +37,7 @@ def judge(
     started = time.perf_counter()
     strange, usable = _columns(frame, contract)
     found = {COLUMNS_RULE.name: float(len(strange)), **_measure(frame, usable, measures or {}, contract)}
-    rows = int(found.pop("rows") or 0)
+    rows = int(found.pop(_LENGTH) or 0)
     samples = {
         r.name: _samples(frame, contract, r) for r in usable if found[r.name] and (r.violation is not None or r.unique)
     }
@@ -92,7 +93,7 @@ def _needs(rule: Rule) -> set[str]:
 def _measure(
     frame: pl.LazyFrame, rules: list[Rule], measures: Mapping[str, float], contract: Contract
 ) -> dict[str, float | None]:
-    """The number of every rule, by name, and `rows`."""
+    """The number of every rule, by name, and the number of rows."""
     for rule in rules:
         if rule.measure is not None and rule.measure not in measures:
             raise ContractError(
@@ -101,7 +102,7 @@ def _measure(
             )
     expressions = {r.name: e for r in rules if (e := r.measured()) is not None}
     row = (
-        frame.select(pl.len().alias("rows"), *[e.alias(name) for name, e in expressions.items()])
+        frame.select(pl.len().alias(_LENGTH), *[e.alias(name) for name, e in expressions.items()])
         .collect(engine="streaming")
         .row(0, named=True)
     )

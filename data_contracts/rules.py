@@ -19,6 +19,7 @@ import polars as pl
 from data_contracts.model import Model
 
 Severity = Literal["error", "warning", "info"]
+COLUMNS = "schema.columns"  # the rule that every contract has: columns and types are as described
 OPERATORS = (
     "mustBe",
     "mustNotBe",

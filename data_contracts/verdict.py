@@ -75,7 +75,10 @@ class Verdict(Model):
         for result in self.results:
             if not result.passed and result.samples:
                 lines += ["", f"## {result.rule}", ""]
-                lines += [f"- `{s.id}` {_cell(s.value)} {_cell(s.excerpt)}".rstrip() for s in result.samples]
+                lines += [
+                    "- " + " · ".join(filter(None, (f"`{s.id}`", _cell(s.value), _cell(s.excerpt))))
+                    for s in result.samples
+                ]
         return "\n".join(lines) + "\n"
 
 

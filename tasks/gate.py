@@ -69,12 +69,12 @@ def read_verdict(store: Store, dataset: Dataset | str) -> Verdict:
 def measures_of(store: Store, manifest: Manifest) -> dict[str, float]:
     """Every number that a contract may ask for with `measure`.
 
-    Those of the dataset by their own names (`padding_ratio`), and those of every stage behind it with the stage's name
-    in front (`clean.quarantined_ratio`); datasets of one stage are added up before ratios are taken.
+    Those of the dataset by their own names (`padding_ratio`), and those of its stage and of every stage behind it with
+    the stage's name in front (`clean.quarantined_ratio`); datasets of one stage are added up before ratios are taken.
     """
     found = {"": [manifest]}
-    for ancestor in ancestors(store, manifest):
-        found.setdefault(f"{ancestor.stage}.", []).append(ancestor)
+    for one in [manifest, *ancestors(store, manifest)]:
+        found.setdefault(f"{one.stage}.", []).append(one)
     return {prefix + name: value for prefix, group in found.items() for name, value in _numbers(group).items()}
 
 
@@ -126,7 +126,7 @@ def explain(verdict: Verdict, contract: str, written: str) -> str:
     ]
     for result in verdict.failures:
         lines.append(f"  {result.rule}: {shown(result)}, 要求 asked {result.asked} · {result.title}")
-        lines += [f"    {s.id}  {s.value}  {s.excerpt}".rstrip() for s in result.samples]
+        lines += ["    " + " · ".join(filter(None, (s.id, s.value, s.excerpt))) for s in result.samples]
     lines.append(
         f"  裁决 verdict: {written}. Mend the data or its stages, or change {contract}; `on_failure: warn` goes on"
     )
