@@ -49,6 +49,11 @@ class Place(Model):
     store: str = Field(default_factory=default_store, description="仓库目录 (store folder)")
     workers: int = Field(0, ge=0, le=1024, description="处理分片的进程数; 0 为全部核心, 1 为进程内")
 
+    @property
+    def place(self) -> Place:
+        """Only where, for the stages."""
+        return Place(name=self.name, store=self.store, workers=self.workers)
+
 
 class CorpusStages(Model):
     """The sections of the corpus flow."""
@@ -133,6 +138,7 @@ class EverythingConfig(Place, CorpusStages, VocabularyStages, PretrainingStages,
 
     report: ReportConfig = Field(default_factory=ReportConfig, description="报告")
 
-    def part(self, kind: type[ConfigT]) -> ConfigT:
-        """The share of one flow, as that flow's own model."""
-        return kind(**{name: getattr(self, name) for name in kind.model_fields if name in type(self).model_fields})
+    def part(self, kind: type[ConfigT], **inputs: str) -> ConfigT:
+        """The share of one flow, as that flow's own model, with the versions that it takes."""
+        shared = {name: getattr(self, name) for name in kind.model_fields if name in type(self).model_fields}
+        return kind(**shared, **inputs)

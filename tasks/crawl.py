@@ -18,11 +18,11 @@ from typing import Any
 
 import polars as pl
 
-from data_contracts.dataset import Dataset, File, Manifest, Shard, digest_of, document_id
+from data_contracts.dataset import Dataset, Manifest, Shard, digest_of, document_id
 from data_contracts.errors import ConfigError, CrawlFailed, StoreError
 from data_contracts.schemas import VISIT
 from data_contracts.sources import CrawlSource
-from tasks import journal, progress, rows, supervised
+from tasks import progress, rows, supervised
 from tasks.rows import Room
 from tasks.stage import Body, Stage
 from tasks.store import Store, now
@@ -44,7 +44,7 @@ class Crawl(Stage):
             found = manifest is not None
             if manifest is None:
                 manifest = self._observe(store, key, source)
-        journal.note(self.name, self.title, manifest, found)
+        self.tell(manifest, found)
         return manifest.handle, found
 
     def _young(self, store: Store, key: str, hours: float) -> Manifest | None:
@@ -106,7 +106,7 @@ def publish(room: Room, source: CrawlSource, folder: Path) -> list[Shard]:
     which hold times and random record ids.
     """
     visits = pl.read_ndjson(folder / "visits.jsonl", schema=_VISIT_LINE)
-    archives = {path.name: _into_store(room.store, path) for path in sorted((folder / "warc").glob("*.warc.gz"))}
+    archives = {path.name: room.store.keep_file(path) for path in sorted((folder / "warc").glob("*.warc.gz"))}
     frame = visits.with_columns(
         doc_id=pl.Series([document_id(source.name, url) for url in visits["url"]], dtype=pl.String()),
         source=pl.lit(source.name),
@@ -121,14 +121,6 @@ def publish(room: Room, source: CrawlSource, folder: Path) -> list[Shard]:
 _VISIT_LINE = {name: kind for name, kind in VISIT.columns.items() if name not in ("doc_id", "source", "licence")} | {
     "reason": pl.String()
 }
-
-
-def _into_store(store: Store, path: Path) -> File:
-    """Store a WARC file but leave a link where it was, so that a killed publication can be done again."""
-    with store.folder.scratch() as scratch:
-        linked = scratch / path.name
-        linked.hardlink_to(path)
-        return store.put_file(linked)
 
 
 def _buckets(frame: pl.DataFrame) -> list[pl.DataFrame]:

@@ -50,7 +50,20 @@ class Journal:
         clock = time.monotonic()
         self.entries.append(Entry(stage, title, f"{stage}/{manifest.version}", cached, clock - self._last))
         self._last = clock
-        content = {"flow": self.flow, "started_at": self.started_at, "stages": [asdict(e) for e in self.entries]}
+        self._write("running")
+
+    def end(self, error: BaseException | None) -> None:
+        """Write down how the run ended."""
+        self._write(f"failed: {type(error).__name__}: {error}" if error else "completed")
+
+    def _write(self, state: str) -> None:
+        content = {
+            "flow": self.flow,
+            "state": state,
+            "started_at": self.started_at,
+            "written_at": now(),
+            "stages": [asdict(e) for e in self.entries],
+        }
         name = f"runs/{self.run}/stages.json"
         self.store.folder.replace(name, json.dumps(content, ensure_ascii=False, indent=1).encode())
 

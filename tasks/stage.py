@@ -16,6 +16,7 @@ from __future__ import annotations
 
 import functools
 import inspect
+import logging
 import time
 from collections.abc import Callable, Sequence
 from typing import Any
@@ -26,13 +27,14 @@ from data_contracts.errors import NothingLeft, ZiliuError
 from data_contracts.model import Model
 from data_contracts.reasons import sentence
 from data_contracts.schemas import Schema
-from tasks import journal, progress
+from tasks import artifacts, journal, progress
 from tasks.executors import executor
 from tasks.fingerprint import code_fingerprint, library_versions
 from tasks.store import Store, now
 from tasks.work import Output, Work
 
 Body = Callable[..., list[Shard] | Output]
+log = logging.getLogger("ziliu")
 RETRIES = 2  # of faults that can pass; a contract, config or data error is never retried
 
 
@@ -68,8 +70,17 @@ class Stage:
             manifest, found = store.find(self.name, version), True
             if manifest is None or store.faults(manifest):
                 manifest, found = self.make(store, values, parents, key, version, place.workers), False
-        journal.note(self.name, self.title, manifest, found)
+        self.tell(manifest, found)
         return manifest.handle, found
+
+    def tell(self, manifest: Manifest, found: bool) -> None:
+        """Write the outcome into the run's journal, and one line into the log."""
+        journal.note(self.name, self.title, manifest, found)
+        handle = manifest.handle
+        how = "缓存 cached" if found else f"{manifest.seconds:.1f} s"
+        log.info(
+            "%s %s: %d 行 rows, %d 隔离 quarantined, %s", self.title, handle.name, handle.rows, handle.quarantined, how
+        )
 
     def key(self, values: Sequence[Any]) -> str:
         """Hash of everything but the parents that the output depends on."""
@@ -127,7 +138,8 @@ class Stage:
         from prefect.states import Completed
 
         def run(*arguments: Any) -> Any:
-            dataset, found = self.run(*arguments)
+            with artifacts.shown(self.name, self.title):
+                dataset, found = self.run(*arguments)
             if found:
                 return Completed(name="Cached", message=f"{dataset.name} verified", data=dataset)
             return dataset

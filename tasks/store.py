@@ -21,6 +21,7 @@ from typing import Any
 import polars as pl
 from pydantic import TypeAdapter, ValidationError
 
+from data_contracts.config import Place
 from data_contracts.dataset import KEPT, QUARANTINED, Dataset, File, Manifest, Shard
 from data_contracts.errors import DatasetDamaged, DatasetMissing, StoreError
 from data_contracts.schemas import SCHEMAS
@@ -53,8 +54,17 @@ class Store:
         """Move a finished file into the store under the hash of its bytes."""
         with explained(source):
             file = File(sha256=sha256_of(source), bytes=source.stat().st_size)
+            source.chmod(0o444)  # an object is immutable, whatever name it has
         self.folder.publish(source, _object(file))
         return file
+
+    def keep_file(self, source: Path) -> File:
+        """Store a finished file and leave it where it is, as a second name of the same bytes."""
+        with self.folder.scratch() as scratch:
+            linked = scratch / source.name
+            with explained(linked):
+                linked.hardlink_to(source)
+            return self.put_file(linked)
 
     def put_bytes(self, content: bytes) -> File:
         """Store a small file."""
@@ -224,3 +234,15 @@ def _object(file: File) -> str:
 
 def _json(value: Any) -> bytes:
     return json.dumps(value, ensure_ascii=False, indent=1).encode()
+
+
+def publish(dataset: Dataset, kind: str, place: Place) -> Dataset:
+    """Point the channel "<kind>/<name>" at a dataset, so that the next flow finds it as its latest."""
+    Store(place.store).point(f"{kind}/{place.name}", dataset)
+    return dataset
+
+
+def find_input(wanted: str, kind: str, place: Place) -> Dataset:
+    """The verified dataset that a flow takes: a version, a name "stage/version", or "latest" of its channel."""
+    made_by = {"corpus": "corpus", "blocks": "vocabulary", "model": "pretrain"}[kind]
+    return Store(place.store).open().resolve(wanted, f"{kind}/{place.name}", made_by)

@@ -1,0 +1,35 @@
+"""语料流程 corpus: sources in, a gated Chinese corpus out. Read this file first."""
+
+from __future__ import annotations
+
+from prefect import flow
+
+from data_contracts.config import CorpusConfig
+from data_contracts.dataset import Dataset
+from flows.reported import reported
+from tasks.clean import clean
+from tasks.crawl import crawl
+from tasks.dedup import dedup
+from tasks.extract import extract
+from tasks.gate import asked, gate
+from tasks.ingest import ingest_archives, ingest_files, ingest_visits
+from tasks.redact import redact
+from tasks.segment import segment
+from tasks.store import publish
+
+
+@flow(name="corpus", validate_parameters=True)
+def corpus(cfg: CorpusConfig) -> Dataset:
+    """语料 corpus: crawl and read, extract, clean, redact, deduplicate, segment, gate."""
+    with reported("corpus", cfg) as place:
+        visits = [crawl(site, place) for site in cfg.sites]  # 抓取    seeds -> VISIT, one row per URL
+        pages = [ingest_visits(v, cfg.ingest, place) for v in visits]  # 网页    VISIT -> PAGE
+        pages += [ingest_archives(a, cfg.ingest, place) for a in cfg.archives]  # 归档    WARC files -> PAGE
+        texts = [extract(p, cfg.extract, place) for p in pages]  # 正文    PAGE -> DOCUMENT
+        texts += [ingest_files(f, cfg.ingest, place) for f in cfg.files]  # 文件    JSONL, Parquet, text -> DOCUMENT
+        documents = clean(texts, cfg.clean, place)  # 清洗    normalise, measure, refuse noise
+        documents = redact(documents, cfg.redact, place)  # 脱敏    personal data -> placeholders
+        documents = dedup(documents, cfg.dedup, place)  # 去重    exact, then MinHash
+        documents = segment(documents, cfg.segment, place)  # 分词    DOCUMENT -> SEGMENTED
+        gate(documents, asked(cfg.gate, "corpus"), place)  # 质量门  raises GateFailed; nothing later runs
+        return publish(documents, "corpus", place)

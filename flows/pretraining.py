@@ -1,0 +1,20 @@
+"""预训练流程 pretraining: blocks in, a trained model in Hugging Face form out."""
+
+from __future__ import annotations
+
+from prefect import flow
+
+from data_contracts.config import PretrainingConfig
+from data_contracts.dataset import Dataset
+from flows.reported import reported
+from tasks.pretrain import pretrain
+from tasks.store import find_input, publish
+
+
+@flow(name="pretraining", validate_parameters=True)
+def pretraining(cfg: PretrainingConfig) -> Dataset:
+    """预训练 pretraining: train from random weights; a killed run goes on from its checkpoint."""
+    with reported("pretraining", cfg) as place:
+        blocks = find_input(cfg.blocks, "blocks", place)  # a version, or the latest
+        model = pretrain(blocks, cfg.pretrain, place)  # 预训练  BLOCKS -> model
+        return publish(model, "model", place)

@@ -1,0 +1,80 @@
+"""血缘 lineage: what a dataset or a model was made of, back to the crawl.
+
+ancestors(store, manifest)     every manifest behind one, nearest first
+sources_of(store, manifest)    rows, characters and licence of every source that is in it
+card_facts(store, dataset)     what a model card says about its data
+"""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import polars as pl
+
+from data_contracts.dataset import KEPT, Dataset, Manifest
+from data_contracts.errors import DatasetMissing
+from tasks.store import Store
+
+
+def ancestors(store: Store, manifest: Manifest) -> list[Manifest]:
+    """Every manifest behind one, itself left out, nearest first, each once."""
+    seen: dict[str, Manifest] = {}
+    todo = list(manifest.parents)
+    while todo:
+        name = todo.pop(0)
+        if name not in seen:
+            seen[name] = store.manifest(name)
+            todo.extend(seen[name].parents)
+    return list(seen.values())
+
+
+def find(store: Store, wanted: str) -> list[Manifest]:
+    """The datasets that a version, a name "stage/version", a channel or a run stands for, newest last."""
+    channels = store.channels()
+    if wanted in channels:
+        return [store.manifest(channels[wanted])]
+    run = store.folder.read(f"runs/{wanted}/stages.json")
+    if run:
+        return [store.manifest(s["dataset"]) for s in json.loads(run)["stages"]]
+    found = [m for m in store.datasets() if f"{m.stage}/{m.version}" == wanted or m.version.startswith(wanted)]
+    found = found or [m for m in store.datasets() if m.measures.get("run") == wanted]
+    if not found:
+        raise DatasetMissing(
+            f"no dataset, channel or run in {store.root} is called {wanted!r}; `ziliu show` lists them"
+        )
+    return found
+
+
+def newest_run(store: Store) -> str | None:
+    """The name of the newest run that touched a dataset."""
+    runs = [n.split("/")[1] for n in store.folder.names("runs") if n.endswith("/stages.json")]
+    return max(runs, default=None)
+
+
+def sources_of(store: Store, manifest: Manifest) -> list[dict[str, Any]]:
+    """Source, licence, documents and characters of a dataset of documents, most characters first."""
+    frame = store.scan(f"{manifest.stage}/{manifest.version}", KEPT)
+    return (
+        frame.group_by("source", "licence")
+        .agg(documents=pl.len(), chars=pl.col("text").str.len_chars().sum())
+        .sort("chars", "source", descending=[True, False])
+        .collect(engine="streaming")
+        .to_dicts()
+    )
+
+
+def card_facts(store: Store, blocks: Dataset) -> dict[str, Any]:
+    """What a model card says about its data: versions of every stage behind the blocks, and every source's licence.
+
+    Times and places are left out: two crawls that saw the same bytes give the same card.
+    """
+    manifest = store.manifest(blocks)
+    behind = ancestors(store, manifest)
+    return {
+        "blocks": blocks.name,
+        "corpus": manifest.parents[0],
+        "tokenizer": manifest.parents[1],
+        "stages": [f"{m.stage}/{m.version}" for m in behind],
+        "sources": sources_of(store, store.manifest(manifest.parents[0])),
+    }

@@ -1,0 +1,134 @@
+"""为什么 why: what became of one document, stage by stage, and by which rule and value.
+
+for step in explain(store, "https://example.org/a.html"):
+    print(step.stage, step.fate, step.reason, step.values)
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass, field
+from typing import Any
+
+import polars as pl
+
+from data_contracts.dataset import KEPT, QUARANTINED, SIGNALS, Manifest
+from data_contracts.errors import DatasetMissing
+from tasks import lineage
+from tasks.store import Store
+
+_ID = re.compile(r"[0-9a-f]{16}")
+_FACTS = (
+    "duplicate_of",
+    "similarity",
+    "error",
+    "status",
+    "location",
+    "archive",
+    "offset",
+    "fetched_at",
+    "split",
+    "tokens",
+    "start",
+)
+
+
+@dataclass(frozen=True)
+class Step:
+    """What one stage did with a document. `values` are the measurements behind it."""
+
+    dataset: str
+    fate: str  # kept | changed | quarantined | encoded
+    reason: str | None = None
+    chars: int | None = None  # of the text after the stage
+    values: dict[str, float] = field(default_factory=dict)
+    facts: dict[str, Any] = field(default_factory=dict)  # duplicate_of, error, status, split ...
+
+
+def explain(store: Store, key: str, wanted: str | None = None) -> list[tuple[str, list[Step]]]:
+    """Every document that a URL or id stands for, with its steps in the order of the road.
+
+    `wanted` names a dataset, channel or run; the newest run by default. Raises DatasetMissing when nothing of the
+    kind was ever seen there.
+    """
+    name = wanted or lineage.newest_run(store)
+    if name is None:
+        raise DatasetMissing(f"no run in {store.root} yet; run a flow first")
+    road = _road(store, lineage.find(store, name))
+    ids = [key] if _ID.fullmatch(key) else _ids_of(store, road, key)
+    told = [(doc_id, _steps(store, road, doc_id)) for doc_id in ids]
+    told = [(doc_id, steps) for doc_id, steps in told if steps]
+    if not told:
+        raise DatasetMissing(f"{key} was not seen by {name}: it is no URL or document id of its {len(road)} datasets")
+    return told
+
+
+def _road(store: Store, ends: list[Manifest]) -> list[Manifest]:
+    """The datasets and everything behind them, in the order in which documents pass through."""
+    ordered: dict[str, Manifest] = {}
+
+    def add(manifest: Manifest) -> None:
+        name = f"{manifest.stage}/{manifest.version}"
+        if name not in ordered:
+            for parent in manifest.parents:
+                add(store.manifest(parent))
+            ordered[name] = manifest
+
+    for end in ends:
+        add(end)
+    return list(ordered.values())
+
+
+def _ids_of(store: Store, road: list[Manifest], url: str) -> list[str]:
+    found: dict[str, None] = {}
+    for manifest in road:
+        for which in (KEPT, QUARANTINED):
+            frame = _scan(store, manifest, which)
+            if frame is not None and {"url", "doc_id"} <= set(frame.collect_schema().names()):
+                hits = frame.filter(pl.col("url").is_in([url, url.rstrip("/"), f"{url}/"])).select("doc_id").collect()
+                found.update(dict.fromkeys(hits["doc_id"]))
+    return list(found)
+
+
+def _steps(store: Store, road: list[Manifest], doc_id: str) -> list[Step]:
+    steps: list[Step] = []
+    text: str | None = None
+    for manifest in road:
+        row = _row(store, manifest, KEPT, doc_id)
+        fate = "kept"
+        if row is None:
+            row, fate = _row(store, manifest, QUARANTINED, doc_id), "quarantined"
+        if row is None:
+            continue
+        if fate == "kept" and text is not None and row.get("text") not in (None, text):
+            fate = "changed"
+        if "split" in row:
+            fate = "encoded"
+        text = row.get("text") or text
+        signals = _row(store, manifest, SIGNALS, doc_id) or {}
+        steps.append(
+            Step(
+                dataset=f"{manifest.stage}/{manifest.version}",
+                fate=fate,
+                reason=row.get("reason"),
+                chars=len(row["text"]) if row.get("text") is not None else None,
+                values={k: v for k, v in signals.items() if k not in ("doc_id", "reason") and v is not None},
+                facts={k: row[k] for k in _FACTS if row.get(k) is not None},
+            )
+        )
+    return steps
+
+
+def _row(store: Store, manifest: Manifest, which: str, doc_id: str) -> dict[str, Any] | None:
+    frame = _scan(store, manifest, which)
+    if frame is None or "doc_id" not in frame.collect_schema():
+        return None
+    rows = frame.drop("body", strict=False).filter(pl.col("doc_id") == doc_id).head(1).collect(engine="streaming")
+    return rows.to_dicts()[0] if rows.height else None
+
+
+def _scan(store: Store, manifest: Manifest, which: str) -> pl.LazyFrame | None:
+    """One file of a dataset, None when no shard has it."""
+    if not any(which in s.files for s in manifest.shards):
+        return None
+    return store.scan(f"{manifest.stage}/{manifest.version}", which)
