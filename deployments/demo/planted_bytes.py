@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import struct
 import zlib
-from dataclasses import replace
 
 from deployments.demo.answers import HTML_UTF8, Answer
 from deployments.demo.sections import Leaf
@@ -33,10 +32,12 @@ def encoded(leaf: Leaf, how: str) -> Answer:
 
 
 def mojibake(leaf: Leaf, how: str) -> Answer:
-    """UTF-8 bytes that somebody read as `CODEC ERRORS` and saved again; `replace` loses characters for good."""
+    """A page whose UTF-8 somebody read as another encoding and saved again; `replace` loses characters for good."""
     codec, errors = how.split()
-    text = leaf.page.text
-    return Answer(leaf.html(text=replace(text, text=text.text.encode().decode(codec, errors))).encode())
+    raw = leaf.html().encode()
+    if codec == "cp1252":  # as browsers read it: the five bytes that Windows-1252 lacks are control characters
+        return Answer("".join(bytes([b]).decode(codec, "ignore") or chr(b) for b in raw).encode())
+    return Answer(raw.decode(codec, errors).encode())
 
 
 def dirty(leaf: Leaf) -> Answer:

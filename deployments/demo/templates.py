@@ -46,7 +46,7 @@ def _list(links: tuple[Link, ...], css: str = "") -> str:
 def _neighbours(page: Page) -> str:
     before = f"上一篇：{anchor(page.previous)}" if page.previous else "上一篇：没有了"
     after = f"下一篇：{anchor(page.following)}" if page.following else "下一篇：没有了"
-    return f'<div class="pager"><span>{before}</span> <span>{after}</span></div>'
+    return f'<div class="pagination"><span>{before}</span> <span>{after}</span></div>'
 
 
 def _head(page: Page, style: str) -> str:
@@ -64,7 +64,7 @@ def _head(page: Page, style: str) -> str:
 FOOTER = """<div class="footer" id="footer"><p>关于我们 | 联系方式 | 网站地图 | 友情链接 | 广告服务</p>
 <p>Copyright © 2026 字流样例站 版权所有 未经授权请勿转载</p></div>"""
 ADVERT = (
-    '<div class="ad" id="ad-{0}"><a href="/guanggao/{0}.png"><img src="/guanggao/{0}.png" alt="广告"></a> 广告</div>'
+    '<div class="ad advertisement" id="ad-{0}"><a href="/guanggao/{0}.png"><img src="/guanggao/{0}.png" alt="广告"></a> 广告</div>'
 )
 
 
@@ -73,14 +73,14 @@ def news(page: Page) -> str:
     text = page.text
     return f"""<!DOCTYPE html>
 <html lang="zh-CN">
-{_head(page, ".wrap{width:1000px;margin:0 auto}.side{float:right}.ad{border:1px solid #ccc}")}
+{_head(page, ".wrap{width:1000px;margin:0 auto}.sidebar{float:right}.ad{border:1px solid #ccc}")}
 <body>
-<div class="topbar"><a href="/">首页</a> <a href="javascript:void(0)">登录</a>
+<div class="topbar header"><a href="/">首页</a> <a href="javascript:void(0)">登录</a>
 <a href="javascript:void(0)">注册</a></div>
 <div class="nav">{_list(page.menu, "channel")}</div>
 {ADVERT.format("top")}
 <div class="wrap">
-<div class="crumb">当前位置：<a href="/">首页</a> &gt; {anchor(page.section)} &gt; 正文</div>
+<div class="breadcrumb">当前位置：<a href="/">首页</a> &gt; {anchor(page.section)} &gt; 正文</div>
 <div class="main article">
 <h1>{escape(text.title)}</h1>
 <div class="info"><span class="source">作者：{escape(text.byline or "佚名")}</span>
@@ -92,7 +92,7 @@ def news(page: Page) -> str:
 {_neighbours(page)}
 <div class="editor">（责任编辑：样例）</div>
 </div>
-<div class="side"><h3>热门推荐</h3>{_list(page.related, "hot")}{ADVERT.format("side")}</div>
+<div class="side sidebar"><h3>热门推荐</h3>{_list(page.related, "hot")}{ADVERT.format("side")}</div>
 </div>
 {FOOTER}
 <script>document.write('<div class="float-ad">点击领取红包</div>');</script>
@@ -201,7 +201,7 @@ def forum(page: Page) -> str:
     """A forum thread: the first post is the text, the others are one-line replies."""
     text = page.text
     replies = "".join(
-        f'<div class="post reply" id="p{n}"><div class="author"><a href="javascript:;">{escape(who)}</a>'
+        f'<div class="post reply comment" id="p{n}"><div class="author"><a href="javascript:;">{escape(who)}</a>'
         f"<p>等级：初来乍到</p></div>"
         f'<div class="t_f">{escape(what)}</div><div class="sign">——签名档：天天向上</div></div>'
         for n, (who, what) in enumerate(page.comments, 2)
@@ -222,6 +222,6 @@ def forum(page: Page) -> str:
 {replies}
 </div>
 {_neighbours(page)}
-<div class="bm"><h3>相关帖子</h3>{_list(page.related)}</div>
+<div class="bm related"><h3>相关帖子</h3>{_list(page.related)}</div>
 {FOOTER}
 </body></html>"""
