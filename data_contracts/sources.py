@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import ipaddress
 from typing import Annotated, Literal
+from urllib.parse import urlsplit
 
-from pydantic import Field
+from pydantic import Field, field_validator
 
 from data_contracts.model import Model
 from data_contracts.units import Bytes
@@ -36,6 +38,29 @@ class CrawlSource(_Source):
     )
     contact: str = Field("", description="User-Agent 里的联系方式 (contact in the User-Agent)")
     recrawl_after_hours: float = Field(20.0, ge=0, description="距上次完成的抓取多少小时后重新抓取")
+    sitemaps: bool = Field(True, description="读取 robots.txt 所列及 /sitemap.xml 的站点地图 (read sitemaps)")
+    max_failures_in_a_row: int = Field(
+        20, ge=1, description="同一主机连续多少次无响应后放弃 (failures in a row before a host is given up)"
+    )
+
+    @field_validator("seeds", "url_prefixes")
+    @classmethod
+    def _http(cls, urls: tuple[str, ...]) -> tuple[str, ...]:
+        for url in urls:
+            parts = urlsplit(url)
+            if parts.scheme not in ("http", "https") or not parts.hostname or "@" in parts.netloc:
+                raise ValueError(f"{url!r} is not a URL of the form http(s)://host/...")
+        return urls
+
+    @field_validator("allow_addresses")
+    @classmethod
+    def _address(cls, entries: tuple[str, ...]) -> tuple[str, ...]:
+        for entry in entries:
+            place, _, port = entry.rpartition(":")
+            if not place or not port.isdecimal() or not 0 < int(port) < 65536:
+                raise ValueError(f"{entry!r}: write CIDR:port, for instance 127.0.0.1/32:8765 or [::1/128]:8765")
+            ipaddress.ip_network(place.removeprefix("[").removesuffix("]"))
+        return entries
 
 
 class _FileSource(_Source):

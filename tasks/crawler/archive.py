@@ -1,0 +1,168 @@
+"""WARC 1.1 归档 the archive: every answer as it came over the wire, with its request, one gzip member a record.
+
+A response stands before its request, and its offset is what visits point at. Nothing is written as `revisit`: each page
+of a crawl can be read from its own record. A file that a killed run left behind is cut back to the last byte that the
+frontier has committed.
+"""
+
+from __future__ import annotations
+
+import base64
+import datetime
+import hashlib
+import io
+import os
+import zlib
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, BinaryIO
+from urllib.parse import urlsplit
+
+from warcio.statusandheaders import StatusAndHeaders
+from warcio.warcwriter import WARCWriter
+
+from data_contracts.errors import StoreError
+from tasks.crawler.frontier import Frontier, Place
+
+MAX_FILE_BYTES = 1 << 30
+_GZIP_LEVEL = 6  # warcio's own 9 costs twice the time for 1 % less
+_REASONS = {200: "OK", 301: "Moved Permanently", 302: "Found", 304: "Not Modified", 403: "Forbidden", 404: "Not Found"}
+
+Headers = list[tuple[str, str]]
+
+
+@dataclass(frozen=True)
+class Exchange:
+    """One request and its answer; the body is still content-encoded."""
+
+    url: str
+    request_headers: Headers
+    status: int
+    protocol: str
+    headers: Headers
+    body: bytes
+    address: str | None
+    truncated: str | None = None  # "length" when the body was cut off or left out
+
+
+class _Member:
+    """A gzip member per record over a file: warcio writes to it and flushes at the record's end."""
+
+    def __init__(self, out: BinaryIO) -> None:
+        self._out, self._gzip = out, zlib.compressobj(_GZIP_LEVEL, zlib.DEFLATED, zlib.MAX_WBITS | 16)
+
+    def write(self, data: bytes) -> None:
+        self._out.write(self._gzip.compress(data))
+
+    def flush(self) -> None:
+        self._out.write(self._gzip.flush())
+
+
+class Archive:
+    """Writes FOLDER/<name>-00000.warc.gz and so on, in step with the frontier's transactions."""
+
+    def __init__(self, folder: Path, name: str, frontier: Frontier, operator: str) -> None:
+        self.folder, self.name, self.frontier, self.operator = folder, name, frontier, operator
+        folder.mkdir(parents=True, exist_ok=True)
+        self.cut_bytes = self._repair()
+        self.number = 0
+        self._file: BinaryIO | None = None
+
+    def _repair(self) -> int:
+        """Cut every file back to what the frontier knows; remove files it never heard of. Gives the bytes cut."""
+        known = dict(self.frontier.db.execute("SELECT name, bytes FROM archive"))
+        for name, committed in known.items():
+            path = self.folder / name
+            if committed and (not path.exists() or path.stat().st_size < committed):
+                raise StoreError(
+                    f"{path}: missing or shorter than the {committed} bytes recorded; remove the folder and crawl again"
+                )
+        cut = 0
+        for path in sorted(self.folder.glob("*.warc.gz")):
+            size, committed = path.stat().st_size, known.get(path.name, 0)
+            cut += max(0, size - committed)
+            if committed == 0:
+                path.unlink()
+            elif size > committed:
+                os.truncate(path, committed)
+        return cut
+
+    def _open(self) -> BinaryIO:
+        self.number = 1 + int(self.frontier.db.execute("SELECT coalesce(max(id), 0) FROM archive").fetchone()[0])
+        path = self.folder / f"{self.name}-{self.number - 1:05d}.warc.gz"
+        file = path.open("xb")
+        self._file = file
+        self._writer = WARCWriter(file, gzip=False, warc_version="WARC/1.1")
+        facts = {
+            "software": "ziliu/0.1",
+            "format": "WARC File Format 1.1",
+            "conformsTo": "https://iipc.github.io/warc-specifications/specifications/warc-format/warc-1.1/",
+            "robots": "obey",
+            "operator": self.operator,
+        }
+        self._put(self._writer.create_warcinfo_record(path.name, facts))
+        self.frontier.db.execute("INSERT INTO archive VALUES(?,?,0)", (self.number, path.name))
+        return file
+
+    def _put(self, record: Any) -> None:
+        assert self._file is not None
+        self._writer._write_warc_record(_Member(self._file), record)
+
+    def write(self, exchange: Exchange) -> Place:
+        """Append a response and its request."""
+        file = self._file or self._open()
+        offset = file.tell()
+        now = datetime.datetime.now(datetime.UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
+        status = f"{exchange.status} {_REASONS.get(exchange.status, '')}".rstrip()
+        named = {"WARC-Date": now, "WARC-Payload-Digest": _sha1(exchange.body)}
+        if exchange.address:
+            named["WARC-IP-Address"] = exchange.address
+        if exchange.truncated:
+            named["WARC-Truncated"] = exchange.truncated
+        response = self._writer.create_warc_record(
+            exchange.url,
+            "response",
+            payload=io.BytesIO(exchange.body),
+            length=len(exchange.body),
+            http_headers=StatusAndHeaders(status, exchange.headers, protocol=exchange.protocol),
+            warc_headers_dict=named,
+        )
+        self._put(response)
+        self._put(self._request(exchange, response.rec_headers.get_header("WARC-Record-ID"), now))
+        return Place(self.number, offset, now)
+
+    def _request(self, exchange: Exchange, response_id: str, now: str) -> Any:
+        parts = urlsplit(exchange.url)
+        target = parts.path + (f"?{parts.query}" if parts.query else "")
+        headers = [("Host", parts.netloc), *exchange.request_headers]
+        return self._writer.create_warc_record(
+            exchange.url,
+            "request",
+            payload=io.BytesIO(b""),
+            length=0,
+            http_headers=StatusAndHeaders(f"GET {target} HTTP/1.1", headers, is_http_request=True),
+            warc_headers_dict={"WARC-Date": now, "WARC-Concurrent-To": response_id, "WARC-Payload-Digest": _sha1(b"")},
+        )
+
+    def sync(self) -> None:
+        """Bring the bytes to the disk and tell the frontier how many they are; it commits next."""
+        if self._file is None:
+            return
+        self._file.flush()
+        os.fsync(self._file.fileno())
+        size = self._file.tell()
+        self.frontier.db.execute("UPDATE archive SET bytes=? WHERE id=?", (size, self.number))
+        if size > MAX_FILE_BYTES:
+            self._file.close()
+            self._file = None  # the next record opens the next file
+
+    def close(self) -> None:
+        """Sync and close. The frontier commits next."""
+        self.sync()
+        if self._file is not None:
+            self._file.close()
+            self._file = None
+
+
+def _sha1(data: bytes) -> str:
+    return "sha1:" + base64.b32encode(hashlib.sha1(data, usedforsecurity=False).digest()).decode("ascii")

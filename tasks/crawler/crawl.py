@@ -1,0 +1,265 @@
+"""抓取循环 the crawl itself: takes URLs from the frontier, has them fetched, and writes down what came of them."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import resource
+import time
+from collections import Counter
+
+from data_contracts.sources import CrawlSource
+from tasks.crawler import progress
+from tasks.crawler.archive import Archive, Exchange, Headers
+from tasks.crawler.fetching import AnswerTooLarge, Fetch, Fetched, FetchFailed
+from tasks.crawler.frontier import PAGE, SITEMAP, Frontier, Outcome, Place, Row
+from tasks.crawler.judge import MAX_SITEMAP_BYTES, RETRY_STATUSES, Answer, judge, retry_after
+from tasks.crawler.netguard import AddressBlocked
+from tasks.crawler.politeness import Origin, Politeness
+from tasks.crawler.robots_reader import RobotsReader
+from tasks.crawler.scope import Scope
+from tasks.crawler.urls import join
+
+MAX_REQUESTS = 32  # on their way at once, over all origins
+COMMIT_SECONDS = 0.5  # work that a crash may undo
+PROGRESS_SECONDS = 1.0
+PATIENCE = 3  # failures in a row before an origin is left alone for a while
+MAX_PARK_SECONDS = 60.0
+
+
+class Crawl:
+    """One run over one frontier; ends when nothing is left to do or `max_pages` is reached."""
+
+    def __init__(
+        self, source: CrawlSource, scope: Scope, frontier: Frontier, archive: Archive, fetch: Fetch, sent: Headers
+    ) -> None:
+        """`sent`: the headers of every request, for the archive."""
+        self.source, self.scope, self.frontier, self.archive = source, scope, frontier, archive
+        self._fetch, self._sent = fetch, sent
+        self.polite = Politeness(source.seconds_between_requests, source.requests_per_host)
+        self.robots = RobotsReader(source, frontier, fetch, self._write, self._enter_sitemaps)
+        self.counts: Counter[str] = Counter()
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._wake = asyncio.Event()
+        self._fatal: BaseException | None = None
+        self._pages_in_flight = 0
+        self._changed = True
+
+    async def run(self) -> None:
+        """Crawl to the end. Raises what broke the archive or the frontier; a cancelled run can be taken up again."""
+        self._restore()
+        keeper = asyncio.create_task(self._keep())
+        keeper.add_done_callback(self._over)
+        try:
+            while not self._fatal:
+                self._dispatch()
+                if not self._tasks and (self._limit_reached() or self.polite.next_at() is None):
+                    break
+                await self._sleep()
+        finally:
+            running = [keeper, *self._tasks]
+            for task in running:
+                task.cancel()
+            await asyncio.gather(*running, return_exceptions=True)
+        if self._fatal:
+            raise self._fatal
+        self._commit()
+
+    def _restore(self) -> None:
+        """Take up the frontier as it is: seeds, counts, origins."""
+        self.frontier.add([s for s in self.scope.seeds if self.scope.admits(s)], depth=0)
+        rows = self.frontier.db.execute(
+            "SELECT origin.origin, count(*), origin.not_before, origin.reason, origin.error "
+            "FROM url JOIN origin ON origin.id = url.origin WHERE state = 0 GROUP BY url.origin"
+        ).fetchall()
+        for name, waiting, not_before, reason, error in rows:
+            origin = self.polite.origin(name)
+            origin.next_at = not_before
+            origin.closed = (reason, error or "") if reason else None
+            self.robots.restore(origin)
+            self.polite.add({name: waiting})
+        self.counts["pages"] = self.frontier.answered_pages()
+
+    def _limit_reached(self) -> bool:
+        return self.counts["pages"] + self._pages_in_flight >= self.source.max_pages
+
+    async def _sleep(self) -> None:
+        """Until a request is over or an origin's turn comes."""
+        due = self.polite.next_at() if len(self._tasks) < MAX_REQUESTS and not self._limit_reached() else None
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(None if due is None else max(0.0, due - time.time())):
+                await self._wake.wait()
+        self._wake.clear()
+
+    def _dispatch(self) -> None:
+        now = time.time()
+        while len(self._tasks) < MAX_REQUESTS and not self._limit_reached() and (origin := self.polite.ready(now)):
+            if origin.closed:
+                self._give_up(origin, *origin.closed)
+            elif origin.policy is None or now > origin.policy_until:
+                origin.asking_robots = True
+                self._begin(origin, self._read_robots(origin))
+            elif (row := self.frontier.take(origin.name, now)) is None:
+                self.polite.park(origin, self.frontier.next_due(origin.name))
+                self.polite.list(origin)
+            elif origin.policy.allows(row.url):
+                origin.waiting -= 1
+                self._pages_in_flight += row.kind == PAGE
+                self._begin(origin, self._visit(origin, row))
+            else:
+                origin.waiting -= 1
+                self.frontier.refuse(row, "robots_disallowed", origin.policy.why)
+                self.polite.list(origin)
+            self._changed = True
+
+    def _begin(self, origin: Origin, work: asyncio._CoroutineLike[None]) -> None:
+        self.polite.started(origin, time.time())
+        self.polite.list(origin)
+        task = asyncio.create_task(work)
+        self._tasks.add(task)
+        task.add_done_callback(lambda done: self._ended(origin, done))
+
+    def _ended(self, origin: Origin, task: asyncio.Task[None]) -> None:
+        self._tasks.discard(task)
+        self.polite.ended(origin)
+        self._over(task)
+
+    def _over(self, task: asyncio.Task[None]) -> None:
+        if not task.cancelled() and task.exception() is not None:
+            self._fatal = self._fatal or task.exception()
+        self._wake.set()
+
+    async def _read_robots(self, origin: Origin) -> None:
+        try:
+            await self.robots.read(origin)
+        finally:
+            origin.asking_robots = False
+
+    async def _visit(self, origin: Origin, row: Row) -> None:
+        try:
+            limit = MAX_SITEMAP_BYTES if row.kind == SITEMAP else self.source.max_page_bytes
+            fetched = await self._fetch(row.url, row.kind == SITEMAP or row.depth == 0, limit)
+        except FetchFailed as error:
+            self._failed(origin, row, str(error))
+        except AnswerTooLarge as error:
+            self._finish(row, Outcome(reason="too_large", error=str(error)))
+        except AddressBlocked as error:
+            self._finish(row, Outcome(reason="address_blocked", error=str(error)))
+        else:
+            origin.failures = 0
+            self._answered(origin, row, fetched)
+        finally:
+            self._pages_in_flight -= row.kind == PAGE
+            self._changed = True
+
+    def _answered(self, origin: Origin, row: Row, fetched: Fetched) -> None:
+        status = fetched.status
+        if status in RETRY_STATUSES and row.tries + 1 < self.source.max_tries:
+            self._write(row.url, fetched, None)
+            asked = retry_after(fetched.header("Retry-After"))
+            until = time.time() + (self._backoff(row.tries) if asked is None else asked)
+            if asked is not None and status in (429, 503):
+                self.polite.park(origin, until)
+                self.frontier.park(origin.name, until)
+            self._again(origin, row, until, f"HTTP {status}")
+            return
+        location = fetched.header("Location")
+        answer = Answer(
+            url=row.url,
+            status=status,
+            body=fetched.body,
+            content_type=fetched.header("Content-Type"),
+            content_encoding=fetched.header("Content-Encoding"),
+            location=None if location is None else location.encode("latin-1"),
+            robots_tag=(fetched.header("X-Robots-Tag") or "").lower(),
+            cut=fetched.cut,
+        )
+        outcome = judge(answer, row.kind, row.depth == 0, self.source.max_page_bytes)
+        self.counts["pages"] += row.kind == PAGE
+        self._finish(row, outcome, self._write(row.url, fetched, outcome.reason))
+
+    def _write(self, url: str, fetched: Fetched, reason: str | None) -> Place:
+        """Archive an answer; a body that is too large (a bomb, perhaps) is left out."""
+        self.counts["answers"] += 1
+        self.counts["bytes"] += len(fetched.body)
+        cut = reason == "too_large" or fetched.cut is not None
+        body = b"" if cut else fetched.body
+        headers = fetched.headers
+        truncated = "length" if cut else None
+        return self.archive.write(
+            Exchange(url, self._sent, fetched.status, fetched.protocol, headers, body, fetched.address, truncated)
+        )
+
+    def _finish(self, row: Row, outcome: Outcome, place: Place | None = None) -> None:
+        in_scope = tuple(link for link in outcome.links if self._admits(link, outcome.links_kind))
+        followed = outcome.location if outcome.location and self._admits(outcome.location, row.kind) else None
+        self.polite.add(self.frontier.finish(row, outcome, in_scope, followed, place))
+
+    def _admits(self, url: str, kind: int) -> bool:
+        return self.scope.admits_sitemap(url) if kind == SITEMAP else self.scope.admits(url)
+
+    def _enter_sitemaps(self, origin: Origin, named: list[str]) -> None:
+        """Sitemaps that robots.txt names, and the usual place."""
+        if not self.source.sitemaps:
+            return
+        found = [url for name in [*named, "/sitemap.xml"] if (url := join(f"{origin.name}/", name))]
+        wanted = [url for url in dict.fromkeys(found) if self._admits(url, SITEMAP)]
+        self.polite.add(self.frontier.add(wanted, depth=0, kind=SITEMAP))
+
+    def _failed(self, origin: Origin, row: Row, error: str) -> None:
+        """No answer: later again, unless the URL or its whole origin has used up its tries."""
+        self.counts["failures"] += 1
+        origin.failures += 1
+        if origin.failures >= self.source.max_failures_in_a_row:
+            origin.closed = ("fetch_failed", f"{origin.failures} failures in a row at {origin.name}, the last: {error}")
+        elif origin.failures >= PATIENCE:
+            pause = self._backoff(origin.failures - PATIENCE)
+            self.polite.park(origin, time.time() + min(pause, MAX_PARK_SECONDS))
+        if row.tries + 1 >= self.source.max_tries:
+            self._finish(row, Outcome(reason="fetch_failed", error=error))
+        else:
+            self._again(origin, row, time.time() + self._backoff(row.tries), error)
+
+    def _again(self, origin: Origin, row: Row, not_before: float, error: str) -> None:
+        self.counts["retries"] += 1
+        self.frontier.retry(row, not_before, error)
+        self.polite.add({origin.name: 1})
+
+    def _backoff(self, tries: int) -> float:
+        return float(self.source.backoff_seconds * 2.0 ** min(tries, 10))
+
+    def _give_up(self, origin: Origin, reason: str, error: str) -> None:
+        self.frontier.give_up(origin.name, reason, error)
+        progress.log(f"{origin.name}: {reason}: {error}")
+        origin.waiting = 0
+
+    async def _keep(self) -> None:
+        """Commit and report while requests are on their way."""
+        shown = 0.0
+        began = time.time()
+        while True:
+            await asyncio.sleep(COMMIT_SECONDS)
+            self._commit()
+            if time.time() - shown >= PROGRESS_SECONDS:
+                shown = time.time()
+                self._report(shown - began)
+
+    def _commit(self) -> None:
+        """The bytes first, then the transaction that speaks of them."""
+        if self._changed:
+            self._changed = False
+            self.archive.sync()
+            self.frontier.commit()
+
+    def _report(self, seconds: float) -> None:
+        waiting = self.polite.waiting
+        progress.emit(
+            "progress",
+            done=self.counts["pages"],
+            total=min(self.counts["pages"] + waiting + self._pages_in_flight, self.source.max_pages),
+            waiting=waiting,
+            in_flight=len(self._tasks),
+            bytes=self.counts["bytes"],
+            pages_per_second=round(self.counts["pages"] / max(seconds, 0.001), 1),
+            resident_mb=resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024,
+        )

@@ -1,0 +1,39 @@
+"""下载接口 fetching: what the crawl wants of an engine, and how a request can fail. Nothing here knows Scrapy."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+
+from tasks.crawler.archive import Headers
+from tasks.crawler.netguard import AddressBlocked
+
+
+class FetchFailed(Exception):
+    """No usable answer: it may come the next time."""
+
+
+class AnswerTooLarge(Exception):
+    """The answer was cut off at the size limit; asking again would do the same."""
+
+
+@dataclass(frozen=True)
+class Fetched:
+    """An answer as it came over the wire. `cut` names the reason why its body was left out."""
+
+    status: int
+    protocol: str
+    headers: Headers
+    body: bytes
+    address: str | None
+    cut: str | None = None
+
+    def header(self, name: str) -> str | None:
+        """Value of the first header of that name (any case), bytes mapped to characters one to one."""
+        wanted = name.lower()
+        return next((value for key, value in self.headers if key.lower() == wanted), None)
+
+
+# fetch(url, any_type, max_bytes): `any_type` downloads the body whatever its content type is.
+Fetch = Callable[[str, bool, int], Awaitable[Fetched]]
+FAILURES = (FetchFailed, AnswerTooLarge, AddressBlocked)

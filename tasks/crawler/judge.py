@@ -1,0 +1,126 @@
+"""判定 judge: what an answer means for its URL. A pure function, apart from the network and the files."""
+
+from __future__ import annotations
+
+import email.utils
+import hashlib
+import html
+import re
+import time
+from dataclasses import dataclass
+
+from tasks.crawler import bodies, links, urls
+from tasks.crawler.frontier import PAGE, SITEMAP, Outcome
+
+REDIRECTS = frozenset({301, 302, 303, 307, 308})
+RETRY_STATUSES = frozenset({408, 425, 429, 500, 502, 503, 504, 520, 521, 522, 523, 524})
+MAX_RETRY_AFTER_SECONDS = 3600.0
+MAX_SITEMAP_BYTES = 50 * 1024 * 1024  # sitemaps.org
+MAX_SITEMAP_URLS = 50_000  # sitemaps.org
+_LOC = re.compile(rb"<loc>(?:\s{0,20}<!\[CDATA\[([^\]]{1,2200})\]\]>|([^<]{1,2200})</loc>)")
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What came back: the body is as it came over the wire."""
+
+    url: str
+    status: int
+    body: bytes
+    content_type: str | None = None
+    content_encoding: str | None = None
+    location: bytes | None = None
+    robots_tag: str = ""
+    cut: str | None = None  # reason why the body was not downloaded: too_large or not_html
+
+
+def judge(answer: Answer, kind: int, seed: bool, max_bytes: int) -> Outcome:
+    """Reason (None for a page worth reading), digest and links of an answer.
+
+    `kind` is what the frontier took the URL for; a seed may also turn out to be a sitemap.
+    """
+    status, content_type = answer.status, answer.content_type
+    if status in REDIRECTS and answer.location:
+        target = links.location(answer.url, answer.location)
+        if target is None or target == answer.url:
+            return Outcome(status, content_type, reason="http_error", error=f"redirects to {answer.location[:200]!r}")
+        return Outcome(status, content_type, location=target, reason="redirected")
+    if answer.cut and status in (200, 203):
+        return Outcome(status, content_type, reason=answer.cut)
+    try:
+        limit = MAX_SITEMAP_BYTES if kind == SITEMAP else max_bytes
+        body = bodies.undo_content_encoding(answer.body, answer.content_encoding, limit)
+    except bodies.BodyTooLarge as error:
+        return Outcome(status, content_type, reason="too_large", error=str(error))
+    except bodies.BodyUnreadable as error:
+        return Outcome(status, content_type, reason="unreadable", error=str(error))
+    digest = hashlib.sha256(body).hexdigest() if body else None
+    if status not in (200, 203):
+        empty = 200 <= status < 300 and not body
+        return Outcome(status, content_type, digest, reason="empty_body" if empty else "http_error")
+    if not body.strip():
+        return Outcome(status, content_type, digest, reason="empty_body")
+    if (kind == SITEMAP or seed) and (listed := sitemap(answer.url, body)):
+        return Outcome(status, content_type, digest, reason="not_html", links=listed[1], links_kind=listed[0])
+    if not bodies.is_page(content_type, body) or kind == SITEMAP:
+        return Outcome(status, content_type, digest, reason="not_html")
+    return _page(answer, body, digest)
+
+
+def _page(answer: Answer, body: bytes, digest: str | None) -> Outcome:
+    found = links.Links()
+    if bodies.is_html(answer.content_type, body):
+        found = links.extract(answer.url, body, answer.content_type)
+    follow = () if "nofollow" in answer.robots_tag or "none" in answer.robots_tag else found.links
+    return Outcome(
+        answer.status,
+        answer.content_type,
+        digest,
+        location=found.refresh,
+        reason="redirected" if found.refresh else None,
+        links=follow,
+    )
+
+
+def sitemap(url: str, body: bytes) -> tuple[int, tuple[str, ...]] | None:
+    """What a sitemap lists, and whether that is sitemaps or pages; None when the body is no sitemap.
+
+    Addresses are found by their tags, not by an XML parser: there are no entities to expand and nothing to nest.
+    """
+    if body[:2] == b"\x1f\x8b":
+        try:
+            body = bodies.gunzip(body, MAX_SITEMAP_BYTES)
+        except (bodies.BodyTooLarge, bodies.BodyUnreadable):
+            return None
+    head = body[:4096]
+    if b"<sitemapindex" in head:
+        kind = SITEMAP
+    elif b"<urlset" in head:
+        kind = PAGE
+    elif head.lstrip(b"\xef\xbb\xbf \r\n")[:4] == b"http":
+        found = [line.strip() for line in body[: 1 << 23].split(b"\n")]
+        return PAGE, _targets(url, found)
+    else:
+        return None
+    return kind, _targets(url, [match[1] or match[2] for match in _LOC.finditer(body)])
+
+
+def _targets(url: str, raw: list[bytes]) -> tuple[str, ...]:
+    texts = (one.decode("utf-8", "replace") for one in raw[:MAX_SITEMAP_URLS])
+    found = (urls.join(url, html.unescape(text)) for text in texts)
+    return tuple(dict.fromkeys(target for target in found if target and target != url))
+
+
+def retry_after(value: str | None, now: float | None = None) -> float | None:
+    """Seconds to wait by a Retry-After header (seconds or an HTTP date), at most an hour; None when it says nothing."""
+    if not value:
+        return None
+    text = value.strip()
+    if text.isdecimal():
+        seconds = float(text)
+    else:
+        try:
+            seconds = email.utils.parsedate_to_datetime(text).timestamp() - (time.time() if now is None else now)
+        except (ValueError, TypeError, OverflowError):
+            return None
+    return min(max(seconds, 0.0), MAX_RETRY_AFTER_SECONDS)

@@ -1,0 +1,71 @@
+"""访问记录 visits: what the crawl hands on. FOLDER/visits.jsonl, one line per URL that the frontier ever knew, by URL.
+
+    url, status, content_type, digest, location, depth, fetched_at, archive, offset, reason, error
+
+`archive` and `offset` name the WARC file and the response record's gzip member; null when nothing was answered.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from collections import Counter
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from tasks.crawler.frontier import DONE, Frontier
+
+_FIELDS = (
+    "url",
+    "status",
+    "content_type",
+    "digest",
+    "location",
+    "depth",
+    "fetched_at",
+    "archive",
+    "offset",
+    "reason",
+    "error",
+)
+_QUERY = """
+SELECT url.url, status, content_type, digest, location, depth, fetched_at, archive.name, "offset", reason, error, state
+FROM url LEFT JOIN archive ON archive.id = url.archive ORDER BY url.url
+"""
+
+
+def rows(frontier: Frontier) -> Iterator[dict[str, Any]]:
+    """Visits in the order of their URLs. What is still queued at the end was beyond `max_pages`."""
+    for row in frontier.db.execute(_QUERY):
+        visit = dict(zip(_FIELDS, row, strict=False))
+        if row[-1] != DONE:
+            visit["reason"] = "page_limit"
+        yield visit
+
+
+def write(frontier: Frontier, path: Path) -> Counter[str]:
+    """Write the file in one piece; give the number of visits by reason (`kept` for none)."""
+    reasons: Counter[str] = Counter()
+    partial = path.with_suffix(".partial")
+    with partial.open("w", encoding="utf-8") as out:
+        for visit in rows(frontier):
+            reasons[visit["reason"] or "kept"] += 1
+            out.write(json.dumps(visit, ensure_ascii=False) + "\n")
+        out.flush()
+        os.fsync(out.fileno())
+    partial.replace(path)
+    return reasons
+
+
+def write_end(facts: dict[str, Any], path: Path) -> None:
+    """Write end.json in one piece: its being there means that the crawl is complete."""
+    partial = path.with_suffix(".partial")
+    with partial.open("w", encoding="utf-8") as out:
+        out.write(json.dumps(facts, ensure_ascii=False, indent=1) + "\n")
+        out.flush()
+        os.fsync(out.fileno())
+    partial.replace(path)
+    folder = os.open(path.parent, os.O_RDONLY)
+    os.fsync(folder)
+    os.close(folder)
