@@ -1,0 +1,85 @@
+"""程序 the training program.
+
+    python -m lightning_modules fit --config RUN/run.yaml        train, resume, export; nothing when finished
+    python -m lightning_modules launch N fit --config ...        the same in N processes
+    python -m lightning_modules validate|test --config ...       loss of the newest checkpoint on a held-out split
+    python -m lightning_modules export RUN/run.yaml [FOLDER]     the newest checkpoint as a Hugging Face folder
+    python -m lightning_modules score CONFIG.json                bits per character, minimal pairs, samples
+
+Exit codes: 0 done, 2 wrong run file or a run file that no longer fits its checkpoint, 5 files missing or not writable,
+6 training failed (non-finite loss), 130/143 stopped by SIGINT/SIGTERM with a checkpoint written, 1 anything else.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import sys
+import traceback
+from pathlib import Path
+
+from data_contracts.errors import NonFiniteLoss, ZiliuError
+from lightning_modules.events import emit
+from lightning_modules.signals import STOP, Stopped
+
+TRAINER_COMMANDS = ("fit", "validate", "test")
+
+
+def main(arguments: list[str]) -> int:
+    """Run one command; its exit code."""
+    try:
+        return _run(arguments)
+    except Stopped as stopped:
+        emit("end", finished=False, step=stopped.step, message=f"已保存检查点并停止 {stopped}")
+        return stopped.exit_code
+    except NonFiniteLoss as error:
+        message, step = error.args
+        emit("error", kind="non_finite_loss", step=step, message=message)
+        return error.exit_code
+    except ZiliuError as error:
+        kind = re.sub(r"(?<=[a-z])(?=[A-Z])", "_", type(error).__name__).lower()
+        emit("error", kind=kind, message=str(error))
+        return error.exit_code
+    except Exception as error:
+        traceback.print_exc()
+        emit("error", kind="unexpected", message=f"{type(error).__name__}: {error}")
+        return 1
+
+
+def _run(arguments: list[str]) -> int:
+    command, rest = (arguments[0], arguments[1:]) if arguments else ("", [])
+    if command == "launch" and len(rest) > 1:
+        from lightning_modules.launch import launch
+
+        return launch(int(rest[0]), rest[1:])
+    if command in TRAINER_COMMANDS:
+        STOP.install()
+        from lightning_modules.cli import fit
+
+        sys.argv[1:] = arguments
+        fit()
+        return 0
+    if command == "export" and rest:
+        import yaml
+
+        from lightning_modules.export import export_run
+
+        run = yaml.safe_load(Path(rest[0]).read_text(encoding="utf-8"))
+        folder = export_run(run, Path(rest[1]) if len(rest) > 1 else None)
+        emit("end", export=str(folder))
+        return 0
+    if command == "score" and rest:
+        from lightning_modules.score import score_file
+
+        score_file(Path(rest[0]))
+        return 0
+    sys.stderr.write(__doc__ or "")
+    return 2
+
+
+if __name__ == "__main__":
+    code = main(sys.argv[1:])
+    sys.stdout.flush()
+    sys.stderr.flush()
+    if code:
+        os._exit(code)  # after a fault other ranks may be gone, and taking down a process group would wait for them

@@ -1,0 +1,83 @@
+"""定长块文件 block files: memory-mapped token streams, gathered a batch at a time.
+
+A file is a raw little-endian stream of ids, uint16 for vocabularies up to 65,536 tokens, else uint32, whose length is
+n_blocks * block_tokens + 1. Block i is tokens[i*T : i*T+T+1]: T inputs and, shifted by one, T targets.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from data_contracts.errors import DatasetDamaged, DatasetMissing
+from data_contracts.run_file import BlockFile
+
+IGNORED = -100  # torch's cross_entropy skips this target
+Batch = dict[str, torch.Tensor]
+
+
+def token_type(vocab_size: int) -> np.dtype[np.uint16] | np.dtype[np.uint32]:
+    """The type of the ids in a token file."""
+    return np.dtype("<u2") if vocab_size <= 1 << 16 else np.dtype("<u4")
+
+
+class BlockSource:
+    """The blocks of one split, over all shards, numbered 0 .. len - 1 in manifest order."""
+
+    def __init__(self, files: Sequence[BlockFile | Mapping[str, object]], block_tokens: int, vocab_size: int) -> None:
+        self.files = [f if isinstance(f, BlockFile) else BlockFile.model_validate(f) for f in files]
+        self.block_tokens = block_tokens
+        self.streams = [_opened(f, token_type(vocab_size)) for f in self.files]
+        counts = [f.blocks(block_tokens) for f in self.files]
+        self.ends = np.cumsum(counts, dtype=np.int64)
+        self._offsets = np.arange(block_tokens + 1, dtype=np.int64)
+
+    def __len__(self) -> int:
+        return int(self.ends[-1]) if len(self.ends) else 0
+
+    def gather(self, numbers: NDArray[np.int64]) -> NDArray[np.int64]:
+        """Tokens of the numbered blocks, shape (len(numbers), block_tokens + 1): one fancy index per file touched."""
+        shard = np.searchsorted(self.ends, numbers, side="right")
+        first = np.where(shard > 0, self.ends[shard - 1], 0)
+        starts = (numbers - first) * self.block_tokens
+        tokens = np.empty((len(numbers), self.block_tokens + 1), dtype=np.int64)
+        for one in np.unique(shard):
+            rows = shard == one
+            tokens[rows] = self.streams[one][starts[rows, None] + self._offsets]
+        return tokens
+
+
+def _opened(file: BlockFile, dtype: np.dtype[np.uint16] | np.dtype[np.uint32]) -> NDArray[np.unsignedinteger]:
+    path = Path(file.path)
+    if not path.is_file():
+        raise DatasetMissing(f"token file {path} is missing; verify the store, or run the encode stage again")
+    if path.stat().st_size != file.tokens * dtype.itemsize:
+        raise DatasetDamaged(
+            f"token file {path} has {path.stat().st_size} bytes, its record says {file.tokens} ids of "
+            f"{dtype.itemsize} bytes; verify the store, or run the encode stage again"
+        )
+    return np.memmap(path, dtype=dtype, mode="r")
+
+
+def positions_in_documents(inputs: NDArray[np.int64], separator_id: int) -> NDArray[np.int64]:
+    """Position of each token in its own document, shape of `inputs`: 0 at every separator and at the block's start.
+
+    With these and no attention mask transformers keeps the documents of a block apart.
+    """
+    index = np.arange(inputs.shape[1], dtype=np.int64)[None, :]
+    starts = np.where(inputs == separator_id, index, 0)
+    return index - np.maximum.accumulate(starts, axis=1)
+
+
+def batch_of(tokens: NDArray[np.int64], separator_id: int, pad_id: int) -> Batch:
+    """(B, T + 1) tokens -> inputs, targets, positions, each (B, T) int64; padding is no target."""
+    inputs, targets = tokens[:, :-1], tokens[:, 1:]
+    return {
+        "inputs": torch.from_numpy(np.ascontiguousarray(inputs)),
+        "targets": torch.from_numpy(np.where(targets == pad_id, IGNORED, targets)),
+        "positions": torch.from_numpy(positions_in_documents(inputs, separator_id)),
+    }

@@ -1,0 +1,132 @@
+"""命令行 command line: LightningCLI over a run file, which resumes, finishes, exports, and knows when it is done."""
+
+from __future__ import annotations
+
+import json
+import logging
+from pathlib import Path
+from typing import Any
+
+import lightning.pytorch as pl
+import torch
+import torch.distributed as dist
+from lightning.pytorch.cli import LightningArgumentParser, LightningCLI
+from transformers.utils.logging import disable_progress_bar
+
+from lightning_modules.checkpointing import CheckpointFolder, write_durably
+from lightning_modules.events import emit
+from lightning_modules.export import export_run, figures_of
+from lightning_modules.metrics import SPEED, VALIDATION, StepTable
+from lightning_modules.minutes import planned_steps
+from lightning_modules.precision import pick_precision, use_cores
+
+RESULT = "result.json"
+
+
+class AlreadyFinished(Exception):
+    """The run reached its last step before; there is nothing to do."""
+
+    def __init__(self, result: dict[str, Any]) -> None:
+        super().__init__("already finished")
+        self.result = result
+
+
+class TrainingCLI(LightningCLI):
+    """LightningCLI plus the `run` section of the run file."""
+
+    def __init__(self) -> None:
+        super().__init__(
+            pl.LightningModule,
+            pl.LightningDataModule,
+            subclass_mode_model=True,
+            subclass_mode_data=True,
+            save_config_callback=None,  # the run file is the config, written by the caller
+            auto_configure_optimizers=False,
+            load_from_checkpoint_support=False,
+        )
+
+    def add_arguments_to_parser(self, parser: LightningArgumentParser) -> None:
+        """The `run` section: what is neither trainer, model nor data."""
+        parser.add_argument("--run.folder", type=str, required=True, help="运行目录 (folder of the run)")
+        parser.add_argument("--run.tokenizer", type=str, required=True, help="词表目录 (tokenizer folder)")
+        parser.add_argument("--run.precision", type=str, default="auto", help="auto | 32 | bf16")
+        parser.add_argument("--run.minutes", type=float | None, default=None, help="时长, 分钟 (instead of max_steps)")
+        parser.add_argument("--run.lineage", type=dict[str, Any], default={}, help="血缘, 写入模型卡 (for the card)")
+
+    def before_instantiate_classes(self) -> None:
+        """Settle what depends on the machine: precision, steps for minutes; and where to resume."""
+        config = self.config[self.subcommand]
+        device = _device(config.trainer.accelerator)
+        half = pick_precision(config.run.precision, device) == "bf16"
+        if str(getattr(config.trainer.strategy, "class_path", "")).endswith("ModelParallelStrategy"):
+            config.model.init_args.sharded_bf16 = half
+        else:
+            config.trainer.precision = "bf16-mixed" if half else "32-true"
+        if config.run.minutes is not None:
+            steps = planned_steps(config, device)
+            config.trainer.max_steps = config.model.init_args.max_steps = steps
+        folder = Path(config.run.folder)
+        result = finished_result(folder, config.trainer.max_steps)
+        if self.subcommand == "fit" and result is not None:
+            raise AlreadyFinished(result)
+        found = CheckpointFolder(folder / "checkpoints").newest()
+        if found is not None:
+            config.ckpt_path, config.weights_only = str(found.path), True
+            emit("resume", step=found.step, path=str(found.path))
+
+    def after_fit(self) -> None:
+        """Validate if a crash came between the last step and its validation; export; write result.json."""
+        run = self.config[self.subcommand].as_dict()
+        folder, last = Path(run["run"]["folder"]), self.trainer.global_step
+        held_out = StepTable(folder / "validation.csv", VALIDATION)
+        if run["data"]["init_args"]["validation"] and held_out.last().get("step") != last:
+            self.trainer.validate(self.model, datamodule=self.datamodule, verbose=False)
+        if dist.is_available() and dist.is_initialized():
+            dist.barrier()
+            dist.destroy_process_group()
+        if self.trainer.global_rank == 0:
+            finish(run, last)
+
+
+def finish(run: dict[str, Any], step: int) -> dict[str, Any]:
+    """Export the run's last checkpoint and write result.json, which marks the run as finished."""
+    folder = Path(run["run"]["folder"])
+    emit("phase", name="export", step=step)
+    exported = export_run(run)
+    speed = StepTable(folder / "speed.csv", SPEED).last()
+    result = {
+        **figures_of(run, step),
+        "step": step,
+        "tokens_per_second": speed.get("tokens_per_second"),
+        "peak_share": speed.get("peak_share"),
+        "export": str(exported),
+    }
+    write_durably(folder / RESULT, json.dumps(result, ensure_ascii=False, indent=1))
+    emit("end", finished=True, **result)
+    return result
+
+
+def finished_result(folder: Path, max_steps: int) -> dict[str, Any] | None:
+    """result.json of a run that reached `max_steps` and whose export is there; None otherwise."""
+    path = folder / RESULT
+    if not path.exists():
+        return None
+    result: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+    done = result["step"] >= max_steps and Path(result["export"], "model.safetensors").exists()
+    return result if done else None
+
+
+def fit() -> None:
+    """Run LightningCLI on sys.argv; does nothing, and says so, when the run is finished."""
+    logging.getLogger("lightning.pytorch").setLevel(logging.WARNING)  # advertisements and restated settings
+    disable_progress_bar()
+    use_cores()
+    try:
+        TrainingCLI()
+    except AlreadyFinished as done:
+        emit("end", finished=True, already=True, message="训练已完成, 无事可做 (already finished)", **done.result)
+
+
+def _device(accelerator: str) -> torch.device:
+    cuda = accelerator in ("auto", "gpu", "cuda") and torch.cuda.is_available()
+    return torch.device("cuda" if cuda else "cpu")

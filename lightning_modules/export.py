@@ -1,0 +1,136 @@
+"""导出 export: CHECKPOINT -> a Hugging Face folder that transformers, vLLM, llama.cpp and lm-eval read.
+
+    config.json  model.safetensors  generation_config.json
+    tokenizer.json  tokenizer_config.json  special_tokens_map.json  README.md
+
+The same weights give the same bytes: nothing here depends on time, place or machine.
+"""
+
+from __future__ import annotations
+
+import json
+import shutil
+from pathlib import Path
+from typing import Any
+
+import torch
+import torch.distributed.checkpoint as dcp
+from tokenizers import Tokenizer
+from transformers import GenerationConfig, LlamaConfig, LlamaForCausalLM
+
+from data_contracts.errors import StoreError
+from lightning_modules.checkpointing import CheckpointFolder, replace_durably
+from lightning_modules.metrics import METRICS, VALIDATION, StepTable
+from lightning_modules.model_card import model_card
+
+PREFIX = "network."
+
+
+def network_of(checkpoint: Path) -> tuple[LlamaForCausalLM, dict[str, Any]]:
+    """The network of a checkpoint (one file, or a folder of FSDP2 shards), and its datamodule's state.
+
+    Only tensors and plain values are read, so a checkpoint cannot run code.
+    """
+    sharded = checkpoint.is_dir()
+    state = torch.load(checkpoint / "meta.pt" if sharded else checkpoint, map_location="cpu", weights_only=True)
+    network = LlamaForCausalLM(LlamaConfig.from_dict(state["network"]))
+    if sharded:
+        weights = {PREFIX + name: tensor for name, tensor in network.state_dict().items()}
+        dcp.load({"state_dict": weights}, checkpoint_id=str(checkpoint), no_dist=True)
+    else:
+        weights = state["state_dict"]
+    network.load_state_dict({name.removeprefix(PREFIX): tensor for name, tensor in weights.items()})
+    return network.eval(), state["TokenBlocks"]
+
+
+def export_checkpoint(
+    checkpoint: Path,
+    folder: Path,
+    *,
+    tokenizer_dir: Path,
+    pad_id: int,
+    figures: dict[str, Any],
+    lineage: dict[str, Any],
+) -> Path:
+    """Write `folder` as a whole, replacing what was there; returns it.
+
+    Args:
+        figures: measured values for the model card, by name.
+        lineage: versions, sources and licences for the model card.
+    """
+    network, data = network_of(checkpoint)
+    separator_id = int(network.config.eos_token_id)
+    temporary = folder.with_name(f".{folder.name}.tmp")
+    shutil.rmtree(temporary, ignore_errors=True)
+    temporary.mkdir(parents=True)
+    network.config.use_cache = True
+    network.config.pad_token_id = pad_id
+    network.generation_config = GenerationConfig(
+        bos_token_id=separator_id,
+        eos_token_id=separator_id,
+        pad_token_id=pad_id,
+        do_sample=True,
+        temperature=0.8,
+        top_p=0.95,
+    )
+    network.save_pretrained(temporary)
+    _write_tokenizer(tokenizer_dir, temporary, separator_id, pad_id, network.config.max_position_embeddings)
+    figures = {**figures, "data_hash": data["data_hash"], "seed": data["seed"]}
+    (temporary / "README.md").write_text(model_card(network, figures, lineage), encoding="utf-8")
+    replace_durably(temporary, folder)
+    return folder
+
+
+def _write_tokenizer(source: Path, target: Path, separator_id: int, pad_id: int, block_tokens: int) -> None:
+    """tokenizer.json unchanged, and a config that makes AutoTokenizer read exactly that file."""
+    shutil.copyfile(source / "tokenizer.json", target / "tokenizer.json")
+    tokenizer = Tokenizer.from_file(str(source / "tokenizer.json"))
+    separator, pad = tokenizer.id_to_token(separator_id), tokenizer.id_to_token(pad_id)
+    if separator is None or pad is None:
+        raise StoreError(
+            f"{source}/tokenizer.json has no token {separator_id} or {pad_id}; it is not the run's tokenizer"
+        )
+    special = {"bos_token": separator, "eos_token": separator, "pad_token": pad}
+    config = {
+        **special,
+        "clean_up_tokenization_spaces": False,
+        "model_max_length": block_tokens,
+        "tokenizer_class": "PreTrainedTokenizerFast",
+    }
+    for name, value in (("tokenizer_config.json", config), ("special_tokens_map.json", special)):
+        text = json.dumps(value, ensure_ascii=False, indent=2, sort_keys=True)
+        (target / name).write_text(text + "\n", encoding="utf-8")
+
+
+def export_run(run: dict[str, Any], folder: Path | None = None) -> Path:
+    """Export the newest good checkpoint of the run whose run file is given as a dict.
+
+    Raises:
+        StoreError: the run has no checkpoint that can be read.
+    """
+    place = Path(run["run"]["folder"])
+    found = CheckpointFolder(place / "checkpoints").newest()
+    if found is None:
+        raise StoreError(f"no readable checkpoint in {place / 'checkpoints'}; run fit first")
+    return export_checkpoint(
+        found.path,
+        folder or place / "export",
+        tokenizer_dir=Path(run["run"]["tokenizer"]),
+        pad_id=int(run["model"]["init_args"]["pad_id"]),
+        figures=figures_of(run, found.step),
+        lineage=run["run"].get("lineage") or {},
+    )
+
+
+def figures_of(run: dict[str, Any], step: int) -> dict[str, Any]:
+    """What was trained and how well it does, from the run's own tables; no times, which differ between runs."""
+    place, data = Path(run["run"]["folder"]), run["data"]["init_args"]
+    train = StepTable(place / "metrics.csv", METRICS).last()
+    held_out = StepTable(place / "validation.csv", VALIDATION).last()
+    return {
+        "steps": step,
+        "tokens": step * data["blocks_per_step"] * data["block_tokens"],
+        "train_loss": train.get("loss"),
+        "validation_loss": held_out.get("loss"),
+        "validation_bits_per_char": held_out.get("bits_per_char"),
+    }

@@ -1,0 +1,61 @@
+"""指标文件 metrics: CSV files with one clean row per step, whatever the run went through.
+
+    metrics.csv      step,loss,bits_per_char,learning_rate,gradient_norm,tokens     every step
+    validation.csv   step,loss,bits_per_char,tokens                                 every validation
+    speed.csv        step,tokens_per_second,peak_share                              every report
+
+Numbers have 17 significant digits, which is enough to tell any two doubles apart. A run that resumes at step s first
+drops the rows after s, so the curve is one sequence without gaps or repetitions.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from pathlib import Path
+
+from lightning_modules.checkpointing import write_durably
+
+METRICS = ("step", "loss", "bits_per_char", "learning_rate", "gradient_norm", "tokens")
+VALIDATION = ("step", "loss", "bits_per_char", "tokens")
+SPEED = ("step", "tokens_per_second", "peak_share")
+
+
+def digits(value: float | int | None) -> str:
+    """17 significant digits; empty for None."""
+    return "" if value is None else str(value) if isinstance(value, int) else f"{value:.17g}"
+
+
+class StepTable:
+    """A CSV file whose first column is the step."""
+
+    def __init__(self, path: Path, columns: Sequence[str]) -> None:
+        self.path, self.columns = path, columns
+        self._waiting: list[str] = []
+
+    def resume_at(self, step: int) -> None:
+        """Drop the rows after `step`, and a torn last line; make the file when there is none."""
+        lines = self.path.read_text(encoding="utf-8").splitlines(keepends=True) if self.path.exists() else []
+        rows = [line for line in lines[1:] if line.endswith("\n") and int(line.split(",", 1)[0]) <= step]
+        write_durably(self.path, "".join([",".join(self.columns) + "\n", *rows]))
+
+    def add(self, *values: float | int | None) -> None:
+        """Remember a row until the next `flush`."""
+        self._waiting.append(",".join(digits(v) for v in values) + "\n")
+
+    def flush(self, durably: bool = False) -> None:
+        """Append what waits; `durably` also waits for the disk, as before a checkpoint."""
+        with self.path.open("a", encoding="utf-8") as file:
+            file.writelines(self._waiting)
+            file.flush()
+            if durably:
+                os.fsync(file.fileno())
+        self._waiting.clear()
+
+    def last(self) -> dict[str, float]:
+        """The last row as numbers; empty without one."""
+        lines = self.path.read_text(encoding="utf-8").splitlines() if self.path.exists() else []
+        if len(lines) < 2:
+            return {}
+        pairs = zip(self.columns, lines[-1].split(","), strict=True)
+        return {name: float(value) for name, value in pairs if value}

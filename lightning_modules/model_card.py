@@ -1,0 +1,94 @@
+"""模型卡 model card: README.md of an exported model, Chinese with English beside. Deterministic for the same model."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from transformers import LlamaForCausalLM
+
+LABELS = {
+    "steps": "训练步数 steps",
+    "tokens": "训练词元 tokens seen",
+    "train_loss": "末步训练损失 loss of the last step (nats/token)",
+    "validation_loss": "验证损失 validation loss (nats/token)",
+    "validation_bits_per_char": "验证集每字比特数 bits per character (validation)",
+    "data_hash": "训练数据散列 hash of the training blocks",
+    "seed": "随机种子 seed",
+}
+
+
+def model_card(network: LlamaForCausalLM, figures: dict[str, Any], lineage: dict[str, Any]) -> str:
+    """The whole text.
+
+    Args:
+        figures: values by the names in LABELS; None is shown as not measured.
+        lineage: any nested plain values; shown as a list, never interpreted.
+    """
+    config, parameters = network.config, network.num_parameters()
+    shape = (
+        f"| 参数 parameters | {parameters:,} |\n"
+        f"| 层 layers x 宽 width x 头 heads (键值头 kv) | {config.num_hidden_layers} x {config.hidden_size} x "
+        f"{config.num_attention_heads} ({config.num_key_value_heads}) |\n"
+        f"| 前馈 ffn | {config.intermediate_size} |\n"
+        f"| 词表 vocabulary | {config.vocab_size:,} |\n"
+        f"| 训练块长 trained context | {config.max_position_embeddings} |\n"
+    )
+    rows = "".join(f"| {LABELS.get(k, k)} | {_figure(v)} |\n" for k, v in figures.items())
+    return f"""---
+language: [zh]
+library_name: transformers
+pipeline_tag: text-generation
+tags: [ziliu, causal-lm]
+---
+# 字流 ziliu 语言模型 · language model
+
+由字流从零预训练的因果语言模型, 结构为 Llama. A causal language model of the Llama architecture, pretrained from
+random weights by ziliu (字流). 它是基座模型: 只会续写, 未经指令微调或安全对齐.
+It is a base model: it continues text and was neither instruction-tuned nor aligned.
+
+| 模型 model | |
+|---|---|
+{shape}
+| 训练 training | |
+|---|---|
+{rows}
+## 用法 · use
+
+```python
+from transformers import AutoModelForCausalLM, AutoTokenizer
+
+tokenizer = AutoTokenizer.from_pretrained("PATH")
+model = AutoModelForCausalLM.from_pretrained("PATH")
+# 每篇文档以分隔符开头 every document begins with the separator
+ids = tokenizer(tokenizer.bos_token + "今天", return_tensors="pt", add_special_tokens=False)
+print(tokenizer.decode(model.generate(**ids, max_new_tokens=60)[0]))
+```
+
+## 数据血缘 · data lineage
+
+来源与许可证如下; 使用前请遵守各来源的许可证. Sources and licences of the training data; obey each of them.
+
+{_listed(lineage) or "- 未提供 not given"}
+"""
+
+
+def _figure(value: Any) -> str:
+    if value is None:
+        return "未测 not measured"
+    return f"{value:.4f}" if isinstance(value, float) else f"{value:,}" if isinstance(value, int) else str(value)
+
+
+def _listed(value: Any, depth: int = 0) -> str:
+    indent = "  " * depth
+    lines = []
+    entries = value.items() if isinstance(value, dict) else ((None, v) for v in value)
+    for name, entry in entries:
+        head = f"{indent}- {name}" if name is not None else f"{indent}-"
+        if isinstance(entry, dict) and not any(isinstance(v, dict | list | tuple) for v in entry.values()):
+            lines.append(f"{head}{':' if name is not None else ''} " + ", ".join(f"{k}: {v}" for k, v in entry.items()))
+        elif isinstance(entry, dict | list | tuple):
+            lines.append(f"{head}:" if name is not None else head)
+            lines.append(_listed(entry, depth + 1))
+        else:
+            lines.append(f"{head}: {entry}" if name is not None else f"{head} {entry}")
+    return "\n".join(line for line in lines if line)

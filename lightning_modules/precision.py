@@ -1,0 +1,72 @@
+"""精度 precision: what this machine is really fast at, measured by a timed matrix product, and the FLOPs of a token.
+
+bf16 without hardware for it is slower than fp32 by a factor of tens (42 on an AVX2 CPU), so it is never assumed.
+"""
+
+from __future__ import annotations
+
+import os
+import time
+
+import torch
+from transformers import LlamaConfig
+
+MATMUL_SIDE = {"cpu": 1024, "cuda": 8192}
+MIN_GAIN = 1.2  # bf16 must beat fp32 by this to be worth its rounding
+
+
+def use_cores() -> int:
+    """Share the machine's cores between the processes on it, unless OMP_NUM_THREADS says otherwise; threads used."""
+    if not os.environ.get("OMP_NUM_THREADS"):
+        cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+        torch.set_num_threads(max(1, cores // int(os.environ.get("LOCAL_WORLD_SIZE", "1"))))
+    return torch.get_num_threads()
+
+
+def matmul_flops_per_second(device: torch.device, dtype: torch.dtype, seconds: float = 0.15) -> float:
+    """The best of several timed square products on `device`: the peak that training is compared with."""
+    side = MATMUL_SIDE.get(device.type, 1024)
+    left = torch.ones(side, side, device=device, dtype=dtype)
+    best, end = 0.0, time.perf_counter() + seconds
+    with torch.inference_mode():
+        torch.mm(left, left)
+        while best == 0.0 or time.perf_counter() < end:
+            _synchronize(device)
+            start = time.perf_counter()
+            torch.mm(left, left)
+            _synchronize(device)
+            best = max(best, 2.0 * side**3 / (time.perf_counter() - start))
+    return best
+
+
+def _synchronize(device: torch.device) -> None:
+    if device.type == "cuda":
+        torch.cuda.synchronize(device)
+
+
+def pick_precision(wanted: str, device: torch.device) -> str:
+    """`32` or `bf16` for a wish of `auto`, `32` or `bf16`: bf16 only where it is measured to be faster."""
+    if wanted != "auto":
+        return wanted
+    if device.type == "cpu" and not _cpu_has_bf16():
+        return "32"  # a timed product would only confirm it, in seconds rather than microseconds
+    gain = matmul_flops_per_second(device, torch.bfloat16) / matmul_flops_per_second(device, torch.float32)
+    return "bf16" if gain > MIN_GAIN else "32"
+
+
+def _cpu_has_bf16() -> bool:
+    capability = torch.backends.cpu.get_cpu_capability()
+    return "AVX512" in capability or "SVE" in capability or "AMX" in capability
+
+
+def flops_per_token(config: LlamaConfig, trained_tokens: int) -> float:
+    """Floating point operations of forward and backward pass for one token of a block of `trained_tokens` tokens.
+
+    6 for every weight in a matrix product (2 forward, 4 backward; the input embedding is a look-up, the output head a
+    product whether tied or not), plus attention scores and mixing, 12 * layers * width * T, halved because causal.
+    """
+    width, layers = config.hidden_size, config.num_hidden_layers
+    key_value = width * config.num_key_value_heads // config.num_attention_heads
+    attention = 2 * width * width + 2 * width * key_value  # q, o; k, v
+    weights = layers * (attention + 3 * width * config.intermediate_size) + width * config.vocab_size
+    return 6.0 * weights + 6.0 * layers * width * trained_tokens

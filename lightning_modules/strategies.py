@@ -1,0 +1,51 @@
+"""并行 strategies: FSDP2 sharding over a device mesh, and sums over processes.
+
+auto   one process, or DDP when there are several devices
+ddp    DistributedDataParallel, gloo on CPU and nccl on GPU
+fsdp   FSDP2 (`fully_shard`) through Lightning's ModelParallelStrategy; also on CPU with gloo
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+import torch.distributed as dist
+from torch.distributed.device_mesh import DeviceMesh
+from torch.distributed.fsdp import MixedPrecisionPolicy, fully_shard
+from transformers import LlamaForCausalLM
+
+
+def shard(network: LlamaForCausalLM, mesh: DeviceMesh, half: bool) -> None:
+    """Shard parameters, gradients and optimizer state over the mesh's data dimension, a decoder layer at a time.
+
+    Args:
+        half: compute and gather parameters in bf16, reduce gradients in fp32; master weights stay fp32.
+    """
+    options: dict[str, Any] = {"mesh": mesh["data_parallel"]}
+    if half:
+        options["mp_policy"] = MixedPrecisionPolicy(param_dtype=torch.bfloat16, reduce_dtype=torch.float32)
+    for layer in network.model.layers:
+        fully_shard(layer, **options)
+    fully_shard(network, **options)
+
+
+def world_size() -> int:
+    """Processes in this run."""
+    return dist.get_world_size() if dist.is_available() and dist.is_initialized() else 1
+
+
+def summed(values: torch.Tensor) -> torch.Tensor:
+    """The sum of a small tensor over all processes; the tensor itself when there is one."""
+    if world_size() > 1:
+        dist.all_reduce(values)
+    return values
+
+
+def gathered(value: Any) -> list[Any]:
+    """One object of every process, in rank order."""
+    if world_size() == 1:
+        return [value]
+    everyone: list[Any] = [None] * world_size()
+    dist.all_gather_object(everyone, value)
+    return everyone
