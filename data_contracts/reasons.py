@@ -26,8 +26,13 @@ REASONS: dict[str, Reason] = {
     "redirected": Reason("已跳转到另一地址", "it redirects to another URL"),
     "too_large": Reason("超过大小上限", "it is larger than the size limit"),
     "not_html": Reason("不是网页或文本", "it is neither HTML nor text"),
+    "page_limit": Reason("达到抓取页数上限, 未抓取", "the crawl's page limit was reached before it"),
     "empty_body": Reason("响应正文为空", "its body is empty"),
+    "superseded": Reason("同一网址有更新的抓取", "a later capture of the same URL was kept"),
     # extract
+    "markup_bomb": Reason(
+        "网页标记异常: 嵌套过深或属性过多", "its markup is a bomb: nested too deep, or too many attributes"
+    ),
     "undecodable": Reason("字符编码无法识别", "its character encoding cannot be decoded"),
     "mojibake": Reason("乱码且无法修复", "it is mojibake that cannot be repaired"),
     "no_main_text": Reason("没有正文", "no main text was found"),
@@ -49,6 +54,7 @@ REASONS: dict[str, Reason] = {
     "low_entropy": Reason("字符种类过少", "its characters vary too little"),
     "few_stop_words": Reason("几乎没有虚词, 不像自然语言", "it has next to no function words"),
     "flagged_words": Reason("违禁词过多", "too many flagged words"),
+    "advertising": Reason("广告推销用语过多", "too many advertising phrases"),
     # redact
     "personal_data": Reason("含个人信息且配置为丢弃", "it holds personal data and the config says drop"),
     # dedup
