@@ -25,7 +25,6 @@ from tasks.crawler.archive import Headers
 from tasks.crawler.fetching import AnswerTooLarge, Fetched, FetchFailed
 from tasks.crawler.netguard import AddressBlocked, NetworkGuard
 
-# Types that may be a sitemap when a seed or robots.txt leads there; anything else that is no page is not downloaded.
 _HANDLER = "tasks.crawler.download_handler.BoundedDownloadHandler"
 
 
@@ -52,23 +51,22 @@ def _settings(source: CrawlSource, max_requests: int) -> dict[str, Any]:
         "DOWNLOAD_HANDLERS_BASE": {},
         "DOWNLOAD_HANDLERS": {"http": _HANDLER, "https": _HANDLER},  # no file, ftp, s3, data
         "DOWNLOAD_VERIFY_CERTIFICATES": True,
-        "DOWNLOAD_TIMEOUT": source.timeout_seconds,  # from the first packet to the last byte
-        "DOWNLOAD_MAXSIZE": source.max_page_bytes,
         "DOWNLOAD_WARNSIZE": 0,
         "DOWNLOAD_FAIL_ON_DATALOSS": True,
         # When and how much is asked of a host is decided by `politeness`.
         "DOWNLOAD_DELAY": 0,
         "CONCURRENT_REQUESTS": max_requests,
         "CONCURRENT_REQUESTS_PER_DOMAIN": max_requests,
-        "DNS_TIMEOUT": min(source.timeout_seconds, 10.0),
+        "TWISTED_DNS_RESOLVER": "scrapy.resolver.CachingHostnameResolver",  # the default one knows IPv4 only
     }
 
 
 class Downloader:
     """The `Fetch` of a crawl, over a running Scrapy engine."""
 
-    def __init__(self, crawler: Any, sent: Headers) -> None:
-        self._crawler, self._sent = crawler, ScrapyHeaders(dict(sent))
+    def __init__(self, crawler: Any, sent: Headers, timeout_seconds: float) -> None:
+        """`timeout_seconds` is the time from the first packet to the last byte."""
+        self._crawler, self._sent, self._timeout = crawler, ScrapyHeaders(dict(sent)), timeout_seconds
         crawler.signals.connect(self._headers_received, signals.headers_received)
 
     async def __call__(self, url: str, any_type: bool, max_bytes: int) -> Fetched:
@@ -76,7 +74,12 @@ class Downloader:
         request = scrapy.Request(
             url,
             headers=self._sent,
-            meta={"download_slot": "all", "download_maxsize": max_bytes, "any_type": any_type},
+            meta={
+                "download_slot": "all",
+                "download_timeout": self._timeout,
+                "download_maxsize": max_bytes,
+                "any_type": any_type,
+            },
             dont_filter=True,
         )
         try:

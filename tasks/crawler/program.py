@@ -50,7 +50,9 @@ def _crawl(job: CrawlJob, scope: Scope) -> dict[str, Any] | None:
     made: list[Crawl] = []
 
     async def work(crawler: Any) -> None:
-        made.append(Crawl(source, scope, frontier, archive, engine.Downloader(crawler, sent), sent))
+        made.append(
+            Crawl(source, scope, frontier, archive, engine.Downloader(crawler, sent, source.timeout_seconds), sent)
+        )
         await made[0].run()
 
     if not engine.run(source, guard, MAX_REQUESTS, work):
