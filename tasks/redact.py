@@ -1,0 +1,100 @@
+"""脱敏 redact: personal data in text and title becomes placeholders, or takes its document out.
+
+What was found is counted by kind, never kept: the values themselves reach no log, manifest or quarantine.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+import os
+from collections.abc import Callable
+
+import polars as pl
+
+from data_contracts.dataset import Shard
+from data_contracts.errors import ConfigError
+from data_contracts.schemas import DOCUMENT
+from data_contracts.stages import REDACT_KEY, RedactConfig, redact_key_id
+from tasks.stage import stage
+from tasks.transforms import pii
+from tasks.work import Inputs, Work
+
+COLUMNS = ("title", "text")
+
+
+def mark(documents: pl.LazyFrame, cfg: RedactConfig) -> pl.LazyFrame:
+    """The same rows with personal data replaced, counts by kind (`count_mobile`, ...), and `reason`.
+
+    `count_redacted` is the number of documents that held any. In mode `drop` such a document is refused as
+    personal_data, and what goes to the quarantine is tagged too. Raises ConfigError where a pseudonym needs a key.
+    """
+    placeholder = _placeholder(cfg)
+    return documents.map_batches(lambda frame: _marked(frame, cfg, placeholder), validate_output_schema=False)
+
+
+def _marked(documents: pl.DataFrame, cfg: RedactConfig, placeholder: Callable[[str, str], str]) -> pl.DataFrame:
+    counts = {kind: [0] * documents.height for kind in cfg.kinds}
+    changed = {}
+    for name in COLUMNS:
+        if name not in documents.columns:
+            continue
+        column = documents[name]
+        rows = pii.may_hold(column).arg_true()
+        texts = []
+        for row, text in zip(rows, column.gather(rows), strict=True):
+            redacted, found = pii.replaced(text, cfg.kinds, placeholder)
+            texts.append(redacted)
+            for kind, number in found.items():
+                counts[kind][row] += number
+        changed[name] = _with(column, rows, texts)
+    held = pl.any_horizontal([pl.col(f"count_{kind.lower()}") > 0 for kind in cfg.kinds] or [pl.lit(False)])
+    missing = pl.col("text").is_null()
+    refused = held if cfg.mode == "drop" else pl.lit(False)
+    return documents.with_columns(
+        **changed, **{f"count_{kind.lower()}": pl.Series(counts[kind], dtype=pl.Int64()) for kind in cfg.kinds}
+    ).with_columns(
+        count_redacted=held.cast(pl.Int64),
+        reason=pl.when(missing).then(pl.lit("unreadable")).when(refused).then(pl.lit("personal_data")),
+        error=pl.when(missing).then(pl.lit("the text is null; its source gave none")),
+    )
+
+
+def _with(column: pl.Series, rows: pl.Series, texts: list[str]) -> pl.Series:
+    """The column with new texts at these rows."""
+    if not texts:
+        return column
+    places = pl.int_range(len(column), eager=True).cast(pl.Int64)
+    both = pl.concat([column, pl.Series(column.name, texts, dtype=pl.String())])
+    return both.gather(places.scatter(rows, pl.int_range(len(column), len(both), eager=True)))
+
+
+def _placeholder(cfg: RedactConfig) -> Callable[[str, str], str]:
+    if cfg.mode != "pseudonym":
+        return _tag
+    key = os.environ.get(REDACT_KEY, "")
+    if not key:
+        raise ConfigError(f"redact.mode: pseudonym needs a key; set the environment variable {REDACT_KEY}")
+    if cfg.key_id != redact_key_id(key):
+        raise ConfigError(
+            f"redact.key_id: {cfg.key_id!r} is not the key in {REDACT_KEY} ({redact_key_id(key)!r}); leave it out of "
+            "the config or set the key it was made with"
+        )
+
+    def pseudonym(kind: str, value: str) -> str:
+        mac = hmac.new(key.encode(), f"{kind}\0{pii.canonical(kind, value)}".encode(), hashlib.sha256).digest()
+        letters = "".join("abcdefghijklmnop"[half] for byte in mac[:6] for half in (byte >> 4, byte & 15))
+        return f"<{kind}:{letters}>"
+
+    return pseudonym
+
+
+def _tag(kind: str, value: str) -> str:
+    return f"<{kind}>"
+
+
+@stage(schema=DOCUMENT, libraries=("polars", "python-stdnum"))
+def redact(documents: Inputs, cfg: RedactConfig, work: Work) -> list[Shard]:
+    """脱敏 redact: DOCUMENT -> DOCUMENT. Personal data becomes placeholders; counts by kind are kept, values never."""
+    _placeholder(cfg)  # a missing key is said before any work is done
+    return work.each_shard(mark, documents, cfg)
