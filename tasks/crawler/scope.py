@@ -8,6 +8,7 @@ from __future__ import annotations
 import datetime
 import re
 from collections import Counter
+from functools import lru_cache
 from urllib.parse import urlsplit
 
 from tasks.crawler import urls
@@ -20,6 +21,7 @@ EXAMPLES = 5
 _CALENDAR = re.compile(r"(?<![0-9])((?:19|20|21)[0-9]{2})[/_-](?:0?[1-9]|1[0-2])(?![0-9])|[?&]year=([0-9]{4})(?![0-9])")
 
 
+@lru_cache(maxsize=1 << 15)
 def trap(url: str, this_year: int) -> str | None:
     """Name of the trap rule that a canonical URL breaks, or None."""
     parts = urlsplit(url)

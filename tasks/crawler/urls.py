@@ -22,7 +22,7 @@ _NUMBER = re.compile(r"(?:0x[0-9a-f]*|[0-9]+)")
 _ESCAPE = re.compile(r"%([0-9A-Fa-f]{2})")
 _LONE_PERCENT = re.compile(r"%(?![0-9A-Fa-f]{2})")
 _UNRESERVED = frozenset("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-._~")
-_PATH_SAFE = "/%!$&'()*+,;=:@-._~|[]"
+_PATH_SAFE = "/%!$&'()*+,;=:@-._~|"
 _QUERY_SAFE = "/%!$&()*+,;=:@-._~?|[]"
 _SCHEME = re.compile(r"([A-Za-z][A-Za-z0-9+.-]*):")
 _SESSION_PATH = re.compile(r";(?:jsessionid|phpsessid)=[^/]*", re.I)
@@ -66,6 +66,8 @@ def canonical_host(host: str) -> str | None:
     Full-width digits and dots are folded first (UTS 46), so `0x7f.1` in full-width digits is
     seen as the disguised address it is.
     """
+    if "%" in host:
+        return None  # an IPv6 zone, or an escape that some client would undo
     if ":" in host:
         try:
             return f"[{ipaddress.IPv6Address(host).compressed}]"
