@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import struct
 import zlib
 
@@ -48,10 +49,9 @@ def dirty(leaf: Leaf) -> Answer:
 
 def nested(leaf: Leaf, depth: int) -> Answer:
     """A page whose body stands inside `depth` div elements."""
-    head, _, rest = leaf.html().partition("<body")
-    attributes, _, body = rest.partition(">")
-    inner, _, tail = body.rpartition("</body>")
-    return Answer(f"{head}<body{attributes}>{'<div>' * depth}{inner}{'</div>' * depth}</body>{tail}".encode())
+    head, start, inner, end = re.split(r"(<body[^>]*>|</body>)", leaf.html(), maxsplit=2, flags=re.I)[:4]
+    tail = leaf.html().rpartition(end)[2]
+    return Answer(f"{head}{start}{'<div>' * depth}{inner}{'</div>' * depth}{end}{tail}".encode())
 
 
 def slow(leaf: Leaf, seconds: float) -> Answer:

@@ -62,9 +62,10 @@ def _head(page: Page, style: str) -> str:
 
 
 FOOTER = """<div class="footer" id="footer"><p>关于我们 | 联系方式 | 网站地图 | 友情链接 | 广告服务</p>
-<p>Copyright © 2026 字流样例站 版权所有 未经授权请勿转载</p></div>"""
+<p>Copyright © 2026 字流样例站 各文的出处与许可见说明</p></div>"""
 ADVERT = (
-    '<div class="ad advertisement" id="ad-{0}"><a href="/guanggao/{0}.png"><img src="/guanggao/{0}.png" alt="广告"></a> 广告</div>'
+    '<div class="ad advertisement" id="ad-{0}"><a href="/guanggao/{0}.png">'
+    '<img src="/guanggao/{0}.png" alt="广告"></a> 广告</div>'
 )
 
 
