@@ -1,0 +1,123 @@
+"""词表 vocab: DOCUMENT -> tokenizer. Byte-level BPE, trained on a bounded sample of the training documents.
+
+The sample is the same whatever the sharding: training documents in the order of a hash of their id, until
+`sample_bytes` are full. Documents that measure the model (validation, test) are never in it. The dataset is one shard
+with the files tokenizer.json and tokenizer_config.json, as `AutoTokenizer.from_pretrained` and gigatoken read them.
+
+Measures: size (fewer than asked for where the text gives no more merges), asked, sample_documents, sample_bytes,
+chars_per_token on the sample and by source.
+"""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+
+import numpy as np
+import polars as pl
+
+from data_contracts.dataset import KEPT, File, Shard, digest_of
+from data_contracts.errors import NothingLeft
+from data_contracts.stages import EncodeConfig, Splits, VocabConfig
+from tasks.rows import Room
+from tasks.stage import stage
+from tasks.store import Store
+from tasks.transforms import bpe
+from tasks.transforms.splits import TRAIN, cuts, places, split_of
+from tasks.work import Inputs, Output, Work
+
+TOKENIZER, TOKENIZER_CONFIG, STUDY = "tokenizer.json", "tokenizer_config.json", "sample.parquet"
+
+
+class Chosen(NamedTuple):
+    """Documents of one shard that are in the sample: their rows, and their ranks in it."""
+
+    source: File
+    rows: list[int]
+    ranks: list[int]
+
+
+@stage(schema="tokenizer", libraries=("gigatoken", "numpy", "polars", "tokenizers"))
+def vocab(documents: Inputs, cfg: VocabConfig, splits: Splits | EncodeConfig, work: Work) -> Output:
+    """词表 vocab: DOCUMENT -> tokenizer. Byte-level BPE by Qwen2's expression, from training documents only."""
+    shards = [s for s in work.shards(documents) if s.rows_kept]
+    chosen = choose(work.store, [s.files[KEPT] for s in shards], cfg.sample_bytes, splits)
+    key = digest_of([[c.source.sha256, c.rows, c.ranks] for c in chosen])
+    trained = work.each(train_vocabulary, [(key, (chosen, cfg))])[0][0]
+    study = pl.read_parquet(work.store.path(trained.files[STUDY]))
+    files = {name: trained.files[name] for name in (TOKENIZER, TOKENIZER_CONFIG)}
+    shard = trained.model_copy(update={"files": files})
+    return Output([shard], {"asked": cfg.size, "size": int(trained.measures["size"]), **study_of(study)})
+
+
+def choose(store: Store, sources: list[File], sample_bytes: int, splits: Splits | EncodeConfig) -> list[Chosen]:
+    """The sample: at least one document, no more than `sample_bytes` after it. NothingLeft for an empty corpus."""
+    sizes = [
+        pl.scan_parquet(store.path(source)).select("doc_id", bytes=pl.col("text").str.len_bytes()).collect()
+        for source in sources
+    ]
+    ids = [doc_id for frame in sizes for doc_id in frame["doc_id"]]
+    if not ids:
+        raise NothingLeft("vocab: there is no document to learn a vocabulary from; look at the corpus stages above")
+    where = places(ids)
+    cut = cuts(where, splits.validation_ratio, splits.test_ratio)
+    training = np.flatnonzero(split_of(where, cut) == TRAIN)
+    order = places(ids, "vocab")
+    training = training[np.lexsort((np.array(ids)[training], order[training]))]
+    size = np.concatenate([frame["bytes"].to_numpy() for frame in sizes]).astype(np.int64)
+    sample = training[: max(1, int(np.searchsorted(np.cumsum(size[training]), sample_bytes, side="right")))]
+    rank = np.full(len(ids), -1, dtype=np.int64)
+    rank[sample] = np.arange(len(sample))
+    starts = np.cumsum([0, *(frame.height for frame in sizes)])
+    found = []
+    for number, source in enumerate(sources):
+        own = rank[starts[number] : starts[number + 1]]
+        rows = np.flatnonzero(own >= 0)
+        if len(rows):
+            found.append(Chosen(source, rows.tolist(), own[rows].tolist()))
+    return found
+
+
+def train_vocabulary(room: Room, chosen: list[Chosen], cfg: VocabConfig) -> list[Shard]:
+    """Train on the sample, and see how well it is compressed. A job of its own, for its memory's sake."""
+    sample = pl.concat(
+        pl.read_parquet(room.store.path(c.source), columns=["source", "text"])[c.rows].with_columns(
+            rank=pl.Series(c.ranks)
+        )
+        for c in chosen
+    ).sort("rank")
+    texts = sample["text"].to_list()
+    described = bpe.train(texts, cfg.size, cfg.min_frequency)
+    encoded = bpe.encoder(described).encode(texts)
+    study = sample.select(
+        "source",
+        bytes=pl.col("text").str.len_bytes(),
+        chars=pl.col("text").str.len_chars(),
+        tokens=pl.Series(np.diff(encoded.offsets)),
+    )
+    files = {
+        TOKENIZER: room.put(described.encode()),
+        TOKENIZER_CONFIG: room.put(bpe.tokenizer_config().encode()),
+        STUDY: room.put(study),
+    }
+    size = bpe.vocabulary_size(described)
+    return [
+        Shard(
+            content=digest_of([files[TOKENIZER].sha256, files[TOKENIZER_CONFIG].sha256]),
+            files=files,
+            text_bytes=int(study["bytes"].sum()),
+            measures={"size": float(size)},
+        )
+    ]
+
+
+def study_of(sample: pl.DataFrame) -> dict[str, Any]:
+    """Compression of the sample (source, bytes, chars, tokens), whole and by source, best first."""
+    rate = (pl.col("chars").sum() / pl.max_horizontal(pl.col("tokens").sum(), 1)).round(4)
+    by_source = sample.group_by("source").agg(rate=rate).sort("rate", "source", descending=[True, False])
+    return {
+        "sample_documents": sample.height,
+        "sample_bytes": int(sample["bytes"].sum()),
+        "sample_tokens": int(sample["tokens"].sum()),
+        "chars_per_token": sample.select(rate)["chars"].item(),
+        "chars_per_token_by_source": dict(by_source.rows()),
+    }

@@ -1,0 +1,193 @@
+"""Vocabulary and blocks as stages: nothing lost uncounted, nothing learnt from what measures, the same for any sharding."""
+
+from __future__ import annotations
+
+import random
+import subprocess
+import sys
+
+import numpy as np
+import polars as pl
+import pytest
+from tokenizers import Tokenizer
+
+from data_contracts.config import Place
+from data_contracts.dataset import KEPT
+from data_contracts.errors import ConservationBroken, NothingLeft
+from data_contracts.schemas import BLOCKS
+from data_contracts.stages import EncodeConfig, Splits, VocabConfig
+from tasks import encode as encode_module
+from tasks.encode import encode
+from tasks.store import Store
+from tasks.transforms.splits import SPLITS, cuts, places, split_of
+from tasks.vocab import choose, vocab
+from tests.given_documents import deposit, documents, split
+
+VOCAB, ENCODE = VocabConfig(size=400), EncodeConfig(block_tokens=16, validation_ratio=0.1, test_ratio=0.1)
+PHRASES = ("永和九年", "岁在癸丑", "暮春之初", "天朗气清", "惠风和畅", "崇山峻岭", "茂林修竹", "hello world", "2024年")
+
+
+def texts(count: int, seed: int = 1) -> list[str]:
+    rng = random.Random(seed)
+    return ["，".join(rng.choices(PHRASES, k=rng.randrange(1, 20))) + "。" for _ in range(count)]
+
+
+@pytest.fixture
+def place(tmp_path) -> Place:
+    return Place(store=str(tmp_path / "store"), workers=1)
+
+
+def run(place, shards, vocab_cfg=VOCAB, encode_cfg=ENCODE):
+    store = Store(place.store).open()
+    given = deposit(store, shards)
+    tokenizer, _ = vocab.run(given, vocab_cfg, encode_cfg.splits, place)
+    blocks, _ = encode.run(given, tokenizer, encode_cfg, place)
+    return store, store.manifest(tokenizer), store.manifest(blocks)
+
+
+def streams(store, manifest, split_name):
+    return [
+        np.frombuffer(store.path(s.files[f"{split_name}.bin"]).read_bytes(), dtype="<u2")
+        for s in manifest.shards
+        if f"{split_name}.bin" in s.files
+    ]
+
+
+def test_every_document_is_found_in_its_stream(place):
+    frame = documents([*texts(60), "他说<|endoftext|>和<|pad|>", "尾\x00🏳️‍🌈"])
+    store, trained, made = run(place, split(frame, 3))
+    tokenizer = Tokenizer.from_file(str(store.path(trained.shards[0].files["tokenizer.json"])))
+    text_of = dict(zip(frame["doc_id"], frame["text"], strict=True))
+    seen = []
+    for shard in made.shards:
+        table = pl.read_parquet(store.path(shard.files[KEPT]))
+        assert dict(table.schema) == BLOCKS.columns
+        for row in table.iter_rows(named=True):
+            stream = np.frombuffer(store.path(shard.files[f"{row['split']}.bin"]).read_bytes(), dtype="<u2")
+            own = stream[row["start"] : row["start"] + row["tokens"]].tolist()
+            assert own[0] == stream[row["start"] + row["tokens"]] == 0
+            assert tokenizer.decode(own[1:], skip_special_tokens=False) == text_of[row["doc_id"]]
+            assert not {0, 1} & set(own[1:])
+            assert row["chars"] == len(text_of[row["doc_id"]])
+            seen.append(row["doc_id"])
+    assert sorted(seen) == sorted(text_of)
+
+
+def test_measures_account_for_every_token(place):
+    frame = documents(texts(80))
+    store, _, made = run(place, split(frame, 3))
+    for name in SPLITS:
+        ids = sum(len(s) for s in streams(store, made, name))
+        total = {w: sum(s.measures[f"{name}_{w}"] for s in made.shards) for w in ("tokens", "separators", "padding")}
+        assert ids == sum(total.values()) > 0
+        blocks = sum(s.measures[f"{name}_blocks"] for s in made.shards)
+        assert ids == blocks * 16 + len(streams(store, made, name))
+    assert sum(made.measures[f"{n}_documents"] for n in SPLITS) == 80
+    assert sum(made.measures[f"{n}_chars"] for n in SPLITS) == frame["text"].str.len_chars().sum()
+    assert made.measures["encoder"] == "gigatoken"
+    assert {n: made.measures[n] for n in ("separator_id", "pad_id", "block_tokens")} == {
+        "separator_id": 0,
+        "pad_id": 1,
+        "block_tokens": 16,
+    }
+
+
+def test_sharding_changes_neither_vocabulary_nor_splits(place):
+    frame = documents(texts(60))
+    _, one, whole = run(place, [frame.sort("doc_id")])
+    store, three, parts = run(place, list(reversed(split(frame, 3))))
+    assert one.shards[0].content == three.shards[0].content
+
+    def table(manifest):
+        frames = [pl.read_parquet(store.path(s.files[KEPT])) for s in manifest.shards]
+        return pl.concat(frames).select("doc_id", "split", "tokens", "chars").sort("doc_id")
+
+    assert table(whole).equals(table(parts))
+
+
+def test_the_vocabulary_never_sees_what_measures_the_model(place):
+    frame = documents(texts(200))
+    where = places(frame["doc_id"].to_list())
+    held_out = split_of(where, cuts(where, 0.1, 0.1)) != "train"
+    marked = frame.with_columns(
+        text=pl.when(pl.Series(held_out)).then(pl.lit("秘秘密密秘秘密密")).otherwise(pl.col("text"))
+    )
+    store, trained, _ = run(place, split(marked, 2), VocabConfig(size=2000, min_frequency=1))
+    tokenizer = Tokenizer.from_file(str(store.path(trained.shards[0].files["tokenizer.json"])))
+    assert len(tokenizer.encode("秘密").ids) == 6, "three bytes each: no merge was learnt from them"
+    assert trained.measures["sample_documents"] == (~held_out).sum()
+
+
+def test_the_sample_is_bounded_and_chosen_by_id(place):
+    frame = documents(texts(200))
+    store = Store(place.store).open()
+    shards = store.manifest(deposit(store, split(frame, 4))).shards
+    chosen = choose(store, [s.files[KEPT] for s in shards], 3000, Splits())
+    rows = pl.concat(
+        pl.read_parquet(store.path(c.source))[c.rows].with_columns(rank=pl.Series(c.ranks)) for c in chosen
+    )
+    size = int(rows["text"].str.len_bytes().sum())
+    assert 2000 < size <= 3000
+    assert rows["rank"].sort().to_list() == list(range(rows.height))
+    order = dict(zip(frame["doc_id"], places(frame["doc_id"].to_list(), "vocab"), strict=True))
+    assert [order[i] for i in rows.sort("rank")["doc_id"]] == sorted(order[i] for i in rows["doc_id"])
+    assert len(choose(store, [s.files[KEPT] for s in shards], 1, Splits())[0].rows) == 1
+
+
+def test_a_tiny_corpus_still_has_every_split_and_says_so(place):
+    _, trained, made = run(place, [documents(texts(4)).sort("doc_id")], encode_cfg=EncodeConfig(block_tokens=8))
+    assert [made.measures[f"{n}_documents"] for n in SPLITS] == [2, 1, 1]
+    assert made.measures["forced_splits"] == ["validation", "test"]
+    assert trained.measures["size"] < trained.measures["asked"] == 400
+
+
+def test_one_document_is_for_training(place):
+    store, _, made = run(place, [documents(["孤独的文档"])])
+    assert [made.measures[f"{n}_documents"] for n in SPLITS] == [1, 0, 0]
+    assert list(made.shards[0].files) == ["train.bin", KEPT]
+    assert streams(store, made, "validation") == []
+
+
+def test_an_empty_corpus_is_an_error(place):
+    store = Store(place.store).open()
+    with pytest.raises(NothingLeft, match="no document to learn"):
+        vocab.run(deposit(store, []), VOCAB, Splits(), place)
+
+
+def test_another_block_length_keeps_the_vocabulary_and_large_vocabularies_take_four_bytes(place, monkeypatch):
+    frame = documents(texts(20))
+    store = Store(place.store).open()
+    given = deposit(store, split(frame, 2))
+    first, _ = vocab.run(given, VOCAB, EncodeConfig(block_tokens=8).splits, place)
+    assert vocab.run(given, VOCAB, EncodeConfig(block_tokens=32).splits, place) == (first, True)
+    monkeypatch.setattr(encode_module.bpe, "vocabulary_size", lambda described: 70_000)
+    made = store.manifest(encode.run(given, first, ENCODE, place)[0])
+    shard = made.shards[0]
+    assert shard.files["train.bin"].bytes == 4 * (shard.measures["train_blocks"] * 16 + 1)
+
+
+def test_a_packer_that_loses_a_token_stops_the_stage(place, monkeypatch):
+    real = encode_module.pack
+    monkeypatch.setattr(encode_module, "pack", lambda *a: real(*a)._replace(padding=real(*a).padding + 1))
+    with pytest.raises(ConservationBroken, match="fault of the packer"):
+        run(place, [documents(texts(5)).sort("doc_id")])
+
+
+@pytest.mark.slow
+def test_transformers_loads_the_folder(place, tmp_path):
+    store, trained, _ = run(place, [documents(texts(50)).sort("doc_id")])
+    for name, file in trained.shards[0].files.items():
+        (tmp_path / name).write_bytes(store.path(file).read_bytes())
+    code = (
+        "import sys; from transformers import AutoTokenizer; t = AutoTokenizer.from_pretrained(sys.argv[1])\n"
+        "x = '天朗气清，hello 🏳️‍🌈\\n\\x00 ' \n"
+        "ids = t(x).input_ids\n"
+        "assert t.decode(ids) == x, t.decode(ids)\n"
+        "assert (t.eos_token_id, t.bos_token_id, t.pad_token_id) == (0, 0, 1)\n"
+        "assert t.pad_token == '<|pad|>' and t('a<|endoftext|>').input_ids[-1] == 0\n"
+        "print(ids)"
+    )
+    done = subprocess.run([sys.executable, "-c", code, str(tmp_path)], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    tokenizer = Tokenizer.from_file(str(tmp_path / "tokenizer.json"))
+    assert done.stdout.split("\n")[-2] == str(tokenizer.encode("天朗气清，hello 🏳️‍🌈\n\x00 ").ids)
