@@ -160,10 +160,12 @@ class Killable:
     def _some(self, items: Sequence[Any]) -> Iterator[Outcome]:
         """Outcomes of the first items, at least one; ends early when the worker dies."""
         worker = self._worker = self._worker or Worker(self.function, self.limits)
+        pending = len(items)
         try:
             worker.send(items)
-            for _ in items:
+            while pending:
                 outcome = worker.answer()
+                pending -= 1
                 if outcome.fault == "memory":  # its heap is full of holes: start afresh
                     self.close()
                     yield outcome
@@ -172,8 +174,9 @@ class Killable:
         except Lost as lost:
             self.close()
             yield Outcome(None, *lost.args)
-        except GeneratorExit:  # the caller stopped in the middle of a batch: answers would come out of step
-            self.close()
+        except GeneratorExit:
+            if pending:  # the caller stopped in the middle of a batch: answers would come out of step
+                self.close()
             raise
 
     def close(self) -> None:
@@ -254,7 +257,8 @@ def main(arguments: Sequence[str]) -> None:
     resource.setrlimit(resource.RLIMIT_AS, (limits.memory_bytes, limits.memory_bytes))
     signal.signal(signal.SIGPROF, signal.SIG_DFL)
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the parent's to handle
-    serve(function, limits, sys.stdin.buffer, sink)
+    with contextlib.suppress(BrokenPipeError):  # the parent is gone
+        serve(function, limits, sys.stdin.buffer, sink)
 
 
 if __name__ == "__main__":
