@@ -81,7 +81,7 @@ def encode_shard(room: Room, source: File, tokenizer: File, where: Cuts, cfg: En
         if own.height:
             files[f"{name}.bin"] = room.put(stream.tokens.tobytes())
         counts = {"documents": own.height, "tokens": len(encoded.ids), "separators": stream.separators}
-        counts |= {"padding": stream.padding, "blocks": stream.blocks, "chars": own["chars"].sum()}
+        counts |= {"padding": stream.padding, "blocks": stream.blocks, "chars": int(own["chars"].sum())}
         measures |= {f"{name}_{what}": float(count) for what, count in counts.items()}
         tables.append(own.with_columns(start=pl.Series(stream.starts), tokens=pl.Series(np.diff(encoded.offsets) + 1)))
     table = pl.concat(tables).select(*BLOCKS.columns).cast(dict(BLOCKS.columns))  # type: ignore[arg-type]
