@@ -54,7 +54,7 @@ def judged(record: Record, max_bytes: int) -> Record:
 def rows_of(records: Iterator[Record], source: FileSource, name: str) -> Iterator[dict[str, Any]]:
     """DOCUMENT rows with `reason`, `error` and `bytes`. Ids come from the given id, else from the text."""
     for record in records:
-        url = f"file:{name}#{record.place}"
+        url = f"file:{name}#{record.place}" if record.place else f"file:{name}"
         own = url if record.reason else (record.key or text_hash(record.text or ""))
         yield {
             "doc_id": document_id(source.name, own),

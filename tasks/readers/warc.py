@@ -17,6 +17,7 @@ from fastwarc.warc import ArchiveIterator, WarcRecord, WarcRecordType, has_block
 from tasks.readers.content_encoding import BodyTooLarge, BodyUnreadable, undo
 
 _PAGES = WarcRecordType.response | WarcRecordType.revisit | WarcRecordType.resource | WarcRecordType.conversion
+_OTHERS = WarcRecordType.warcinfo | WarcRecordType.request | WarcRecordType.metadata | WarcRecordType.continuation
 _STARTS = (b"\x1f\x8b\x08", b"WARC/1.")
 PAGE_TYPES = frozenset({"text/html", "application/xhtml+xml", "text/plain", "text/markdown", ""})
 _BINARY_MARKS = (
@@ -52,7 +53,7 @@ def captures(path: Path, max_bytes: int) -> Iterator[Capture]:
             try:
                 for record in ArchiveIterator(file, record_types=WarcRecordType.any_type, parse_http=False):
                     last = record.stream_pos
-                    if record.record_type & _PAGES and (capture := _capture(record, max_bytes)):
+                    if not record.record_type & _OTHERS and (capture := _capture(record, max_bytes)):
                         yield capture
                 if (tail := _unread_start(file, last + 1)) is not None:
                     yield Capture("", tail, reason="unreadable", error=f"the file breaks off behind byte {tail}")
@@ -86,23 +87,26 @@ def _next_start(file: IO[bytes], behind: int) -> int | None:
 def _unread_start(file: IO[bytes], behind: int) -> int | None:
     """Where a record begins that FastWARC passed over without a word because its first bytes are all there is."""
     with mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as content:
-        is_gzip = content[:2] == _STARTS[0][:2]
-        found = content.find(b"\x1f\x8b\x08\x00" if is_gzip else b"\r\n\r\nWARC/1.", behind)
+        if content[:2] == _STARTS[0][:2]:
+            found = content.find(b"\x1f\x8b\x08\x00", behind)  # a fourth byte, lest compressed data look like a start
+        elif behind == 0:
+            found = 0
+        else:
+            found = content.find(b"\r\n\r\nWARC/1.", behind)
     return found if found >= 0 else None
 
 
 def _capture(record: WarcRecord, max_bytes: int) -> Capture | None:
     """One record; None when it is no capture of a web page (dns:, metadata about the crawl)."""
     url = (record.headers.get("WARC-Target-URI") or "").strip("<> ").partition("#")[0]
+    found = Capture(url, record.stream_pos, fetched_at=record.headers.get("WARC-Date"))
+    if not record.record_type & _PAGES or not record.headers.get("Content-Length"):
+        return found._replace(reason="unreadable", error="its header is damaged or breaks off")
     if not url.lower().startswith(("http://", "https://", "file:")):
         return None
-    offset = record.stream_pos
-    found = Capture(url, offset, fetched_at=record.headers.get("WARC-Date"))
     declared = record.content_length
     if declared > max_bytes * 2:  # headers included; nothing of it is read
         return found._replace(reason="too_large", error=f"a record of {declared} bytes")
-    if not record.headers.get("Content-Length"):
-        return found._replace(reason="unreadable", error="its header breaks off")
     if has_block_digest(record) and not record.verify_block_digest():
         cut = "or the file is cut off here"
         return found._replace(reason="unreadable", error=f"its bytes do not match the digest in its header, {cut}")
