@@ -92,12 +92,13 @@ def sitemap(url: str, body: bytes) -> tuple[int, tuple[str, ...]] | None:
             body = bodies.gunzip(body, MAX_SITEMAP_BYTES)
         except (bodies.BodyTooLarge, bodies.BodyUnreadable):
             return None
+    body = body.removeprefix(b"\xef\xbb\xbf")
     head = body[:4096]
     if b"<sitemapindex" in head:
         kind = SITEMAP
     elif b"<urlset" in head:
         kind = PAGE
-    elif head.lstrip(b"\xef\xbb\xbf \r\n")[:4] == b"http":
+    elif head.lstrip()[:4] == b"http":
         found = [line.strip() for line in body[: 1 << 23].split(b"\n")]
         return PAGE, _targets(url, found)
     else:

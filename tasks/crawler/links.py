@@ -77,7 +77,7 @@ def scan(body: bytes) -> Markup:
 def _attributes(body: bytes, place: int) -> tuple[dict[bytes, bytes], int]:
     """Attributes of the tag whose name ends at `place`, and where the tag ends (-1: never)."""
     attributes: dict[bytes, bytes] = {}
-    while True:
+    for _ in range(MAX_ATTRIBUTES):
         gap = _GAP.match(body, place)
         one = _ATTRIBUTE.match(body, gap.end() if gap else place)
         if one is None:
@@ -87,10 +87,9 @@ def _attributes(body: bytes, place: int) -> tuple[dict[bytes, bytes], int]:
             return attributes, place
         if _UNCLOSED.match(body, place):
             return attributes, -1  # a quote that nothing closes swallows the rest of the page
-        if len(attributes) >= MAX_ATTRIBUTES:
-            end = body.find(b">", place)
-            return attributes, end + 1 if end >= 0 else -1
         attributes.setdefault(one[2].lower(), one[3] or one[4] or one[5] or b"")
+    end = body.find(b">", place)
+    return attributes, end + 1 if end >= 0 else -1
 
 
 def _take(found: Markup, name: bytes, attributes: dict[bytes, bytes], in_noscript: bool) -> None:

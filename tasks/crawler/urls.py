@@ -22,8 +22,8 @@ _NUMBER = re.compile(r"(?:0x[0-9a-f]*|[0-9]+)")
 _ESCAPE = re.compile(r"%([0-9A-Fa-f]{2})")
 _LONE_PERCENT = re.compile(r"%(?![0-9A-Fa-f]{2})")
 _UNRESERVED = frozenset("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-._~")
-_PATH_SAFE = "/%!$&'()*+,;=:@-._~|"
-_QUERY_SAFE = "/%!$&()*+,;=:@-._~?|[]"
+_PATH_SAFE = "/%!$&'()*+,;=:@-._~"
+_QUERY_SAFE = "/%!$&()*+,;=:@-._~?"
 _SCHEME = re.compile(r"([A-Za-z][A-Za-z0-9+.-]*):")
 _SESSION_PATH = re.compile(r";(?:jsessionid|phpsessid)=[^/]*", re.I)
 # Parameters that say who followed a link or when, never what stands on the page.
@@ -155,7 +155,8 @@ def join(base: str, link: str, query_charset: str = "utf-8") -> str | None:
 @lru_cache(maxsize=1 << 15)
 def _joined(base: str, link: str, query_charset: str) -> str | None:
     try:
-        return canonical(urljoin(base, link), query_charset)
+        whole = link[:8].lower().startswith(("http://", "https://"))
+        return canonical(link if whole else urljoin(base, link), query_charset)
     except ValueError:
         return None
 

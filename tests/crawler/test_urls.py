@@ -19,7 +19,7 @@ SAME = [
     ("http://example.cn/a/%2e%2e/b", "http://example.cn/b"),
     ("http://example.cn/%7euser/%e4%b8%ad", "http://example.cn/~user/%E4%B8%AD"),
     ("http://example.cn/中文.html", "http://example.cn/%E4%B8%AD%E6%96%87.html"),
-    ("http://example.cn/a b|c", "http://example.cn/a%20b|c"),
+    ("http://example.cn/a b|c", "http://example.cn/a%20b%7Cc"),
     ("http://example.cn/100%", "http://example.cn/100%25"),
     ("http://例子.中国/", "http://xn--fsqu00a.xn--fiqs8s/"),
     ("http://example.cn/?b=2&a=1", "http://example.cn/?a=1&b=2"),
