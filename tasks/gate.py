@@ -17,6 +17,7 @@ from data_contracts.judge import judge
 from data_contracts.stages import ContractConfig, GateConfig
 from data_contracts.verdict import Verdict, shown
 from tasks import journal
+from tasks.lineage import ancestors
 from tasks.stage import stage
 from tasks.store import Store
 from tasks.transforms.domain_checks import CHECKS
@@ -76,18 +77,6 @@ def measures_of(store: Store, manifest: Manifest) -> dict[str, float]:
     for one in [manifest, *ancestors(store, manifest)]:
         found.setdefault(f"{one.stage}.", []).append(one)
     return {prefix + name: value for prefix, group in found.items() for name, value in _numbers(group).items()}
-
-
-def ancestors(store: Store, manifest: Manifest) -> list[Manifest]:
-    """Every manifest behind one, itself left out, nearest first, each once."""
-    seen: dict[str, Manifest] = {}
-    todo = list(manifest.parents)
-    while todo:
-        name = todo.pop(0)
-        if name not in seen:
-            seen[name] = store.manifest(name)
-            todo.extend(seen[name].parents)
-    return list(seen.values())
 
 
 def _numbers(group: list[Manifest]) -> dict[str, float]:

@@ -1,0 +1,158 @@
+"""报告的事实 facts: everything that a report shows, as one plain model. Pictures and pages are made from this alone."""
+
+from __future__ import annotations
+
+from typing import Any, Literal
+
+from pydantic import Field
+
+from data_contracts.model import Model
+from data_contracts.verdict import Verdict
+
+
+class StageFacts(Model):
+    """One stage: its datasets added up."""
+
+    stage: str
+    title: str  # "清洗 clean"
+    datasets: tuple[str, ...]
+    rows_in: int = 0
+    kept: int = 0
+    reasons: dict[str, int] = Field(default_factory=dict)
+    chars: int = 0
+    text_bytes: int = 0
+    cpu_seconds: float = 0.0  # of making it, whenever that was
+    seconds: float | None = None  # wall time in this run; None for a stage that this run did not touch
+    state: Literal["made", "cached", "earlier"] = "made"
+    is_documents: bool = False  # its rows are URLs, pages or documents
+
+    @property
+    def quarantined(self) -> int:
+        """Rows with a reason."""
+        return sum(self.reasons.values())
+
+    @property
+    def mb_per_cpu_second(self) -> float | None:
+        """Megabytes of UTF-8 read per second of one core; None where nothing was measured."""
+        return self.text_bytes / 1e6 / self.cpu_seconds if self.text_bytes and self.cpu_seconds > 0.01 else None
+
+
+class Bin(Model):
+    """Documents whose signal lies in [low, high)."""
+
+    low: float
+    high: float
+    kept: int
+    quarantined: int
+
+
+class Distribution(Model):
+    """How one signal of the documents is spread, and the limit that the config sets."""
+
+    signal: str
+    title: str
+    logarithmic: bool
+    bins: tuple[Bin, ...]
+    low_limit: float | None = None
+    high_limit: float | None = None
+
+
+class DuplicatePair(Model):
+    """A document that went, and the one that stays."""
+
+    removed: str
+    kept: str
+    similarity: float
+    removed_text: str
+    kept_text: str
+
+
+class Duplicates(Model):
+    """Copies that dedup found."""
+
+    exact: int
+    near: int
+    groups: int
+    similarity: dict[str, int]  # near duplicates by similarity, in steps
+    pairs: tuple[DuplicatePair, ...]
+
+
+class Refused(Model):
+    """A quarantined row: where it fell, why, and the value behind it."""
+
+    stage: str
+    reason: str
+    doc_id: str
+    url: str = ""
+    value: str = ""  # "han_ratio 0.12"
+    excerpt: str = ""
+
+
+class Training(Model):
+    """A training run: its curves, thinned to what a picture can show, and its figures."""
+
+    run: str
+    steps: tuple[dict[str, float], ...] = ()  # step, loss, learning_rate ...
+    validation: tuple[dict[str, float], ...] = ()  # step, loss, bits_per_char
+    speed: tuple[dict[str, float], ...] = ()  # step, tokens_per_second
+    figures: dict[str, Any] = Field(default_factory=dict)
+
+
+class Pairs(Model):
+    """Minimal pairs of one phenomenon: the share in which the good sentence is likelier, with a 95 % interval."""
+
+    phenomenon: str
+    pairs: int
+    accuracy: float
+    low: float
+    high: float
+
+
+class Generated(Model):
+    """A prompt and what the model made of it."""
+
+    prompt: str
+    text: str
+
+
+class Scores(Model):
+    """What the assessment found."""
+
+    bits_per_char: float | None = None
+    baselines: dict[str, float] = Field(default_factory=dict)  # unigram, bigram: bits per character
+    pairs: tuple[Pairs, ...] = ()
+    samples: tuple[Generated, ...] = ()
+
+
+class Node(Model):
+    """A dataset in the lineage."""
+
+    name: str  # "clean/624b4d8bff559148"
+    title: str
+    detail: str  # "312 篇"
+    parents: tuple[str, ...]
+
+
+class Facts(Model):
+    """One run, told."""
+
+    project: str
+    run: str
+    flow: str
+    started_at: str
+    machine: str = ""
+    failure: str | None = None  # the message of the error that ended the run
+    stages: tuple[StageFacts, ...] = ()
+    distributions: tuple[Distribution, ...] = ()
+    duplicates: Duplicates | None = None
+    verdicts: tuple[Verdict, ...] = ()
+    refused: tuple[Refused, ...] = ()
+    training: Training | None = None
+    scores: Scores | None = None
+    lineage: tuple[Node, ...] = ()
+    config: dict[str, Any] = Field(default_factory=dict)
+    libraries: dict[str, str] = Field(default_factory=dict)
+
+    def stage(self, name: str) -> StageFacts | None:
+        """The facts of one stage."""
+        return next((s for s in self.stages if s.stage == name), None)

@@ -1,0 +1,275 @@
+"""图 pictures: altair charts of a run's facts, as SVG for the page and PNG for Prefect's Markdown.
+
+In the page the browser draws the text with the fonts of its machine, so SVG may hold Chinese anywhere. A PNG is drawn
+here: where no font on this machine has Chinese characters, its labels keep only their English half. A label that would
+show empty boxes is never drawn.
+"""
+
+from __future__ import annotations
+
+import base64
+import re
+from collections.abc import Callable, Sequence
+from functools import cache
+from typing import Any
+
+import altair as alt
+import vl_convert as vlc
+
+from data_contracts.reasons import REASONS
+from tasks.reporting.facts import Distribution, Duplicates, Facts, Scores, StageFacts, Training
+
+# Blue and orange of Okabe and Ito (2008): told apart with any colour vision, and in grey.
+KEPT, REFUSED, QUIET = "#3a7ca5", "#d9822b", "#9aa5ad"
+INK, GRID = "#22282c", "#dfe3e6"  # the page's style sheet replaces these two in dark mode
+FONT = "Noto Sans CJK SC, PingFang SC, Microsoft YaHei, sans-serif"
+WIDTH, HALF = 720, 340  # of a whole picture, labels included
+REASONS_SHOWN = 14
+ROOM = 1.18  # an axis is this much longer than its longest bar
+PNG_CHARS = 100_000  # a picture lies in Prefect's database, in base64
+_NOT_LATIN = re.compile(r"[^\x20-\x7e·…≥≤%°→]+")
+
+Say = Callable[[str], str]
+
+
+def chinese(text: str) -> str:
+    """A label as it is."""
+    return text
+
+
+def latin(text: str) -> str:
+    """The English half of a label in two languages; a dash for one that has none."""
+    return " ".join(_NOT_LATIN.sub(" ", text).split()) or "-"
+
+
+def pictures(facts: Facts, say: Say = chinese) -> dict[str, Any]:
+    """Every chart that the facts allow, by name."""
+    charts: dict[str, Any] = {}
+    stages = [s for s in facts.stages if s.is_documents]
+    if stages:
+        charts["funnel"] = funnel(stages, say)
+    if any(s.reasons for s in stages):
+        charts["reasons"] = reasons(stages, say)
+    for one in facts.distributions:
+        charts[f"spread_{one.signal}"] = spread(one, say)
+    if facts.duplicates and facts.duplicates.similarity:
+        charts["similarity"] = similarity(facts.duplicates, say)
+    if facts.training:
+        charts["loss"] = loss(facts.training, say)
+        if facts.training.speed:
+            charts["speed"] = speed(facts.training, say)
+    if facts.scores and facts.scores.bits_per_char is not None:
+        charts["bits"] = bits(facts.scores, say)
+    if facts.scores and facts.scores.pairs:
+        charts["pairs"] = pairs(facts.scores, say)
+    return charts
+
+
+def funnel(stages: Sequence[StageFacts], say: Say) -> Any:
+    """Rows of every stage that handles documents: kept, and quarantined behind them."""
+    rows = [
+        {
+            "stage": say(s.title),
+            "kept": s.kept,
+            "all": s.kept + s.quarantined,
+            "label": f"{s.kept:,}" + (f"  (-{s.quarantined:,})" if s.quarantined else ""),
+        }
+        for s in stages
+    ]
+    base = _chart(rows).encode(y=_named("stage", [say(s.title) for s in stages]))
+    refused = base.mark_bar(color=REFUSED, height=15).encode(
+        x=_amount("kept", say("行 rows"), max(s.rows_in for s in stages)), x2="all:Q"
+    )
+    kept = base.mark_bar(color=KEPT, height=15).encode(x=alt.X("kept:Q"))
+    label = base.mark_text(align="left", dx=6, color=INK).encode(x="all:Q", text="label:N")
+    return _styled((kept + refused + label).properties(height=25 * len(rows) + 40))
+
+
+def reasons(stages: Sequence[StageFacts], say: Say) -> Any:
+    """Why rows were quarantined, most first."""
+    found = [(s, reason, n) for s in stages for reason, n in s.reasons.items()]
+    found.sort(key=lambda one: -one[2])
+    rows = [
+        {
+            "reason": f"{say(REASONS[r].zh) if say is chinese else ''} {r}".strip() + f" · {s.stage}",
+            "n": n,
+            "label": f"{n:,}",
+        }
+        for s, r, n in found[:REASONS_SHOWN]
+    ]
+    base = _chart(rows).encode(y=_named("reason", [str(r["reason"]) for r in rows]))
+    bars = base.mark_bar(color=REFUSED, height=13).encode(x=_amount("n", say("行 rows"), found[0][2]))
+    label = base.mark_text(align="left", dx=6, color=INK).encode(x="n:Q", text="label:N")
+    return _styled((bars + label).properties(height=23 * len(rows) + 40))
+
+
+def spread(one: Distribution, say: Say) -> Any:
+    """A histogram of one signal, quarantined documents on top of kept ones, and the limits of the config."""
+    rows: list[dict[str, Any]] = []
+    for b in one.bins:
+        at = {"low": b.low, "high": b.high}
+        rows.append({**at, "from": 0, "to": b.kept, "colour": KEPT})
+        rows.append({**at, "from": b.kept, "to": b.kept + b.quarantined, "colour": REFUSED})
+    scale = alt.Scale(type="log" if one.logarithmic else "linear", nice=False, zero=False)
+    axis = alt.Axis(title=None, tickCount=5, format="~s" if one.logarithmic else "~g", grid=False)
+    bars = (
+        _chart([r for r in rows if r["to"] > r["from"]])
+        .mark_bar(stroke=None)
+        .encode(
+            x=alt.X("low:Q", scale=scale, axis=axis),
+            x2="high:Q",
+            y=alt.Y("from:Q", axis=alt.Axis(title=None, tickCount=3)),
+            y2="to:Q",
+            color=alt.Color("colour:N", scale=None),
+        )
+    )
+    first, last = one.bins[0].low, one.bins[-1].high
+    limits = [{"at": v} for v in (one.low_limit, one.high_limit) if v is not None and first <= v <= last]
+    rule = _chart(limits).mark_rule(color=INK, strokeDash=[4, 3]).encode(x="at:Q")
+    chart = bars + rule if limits else bars
+    return _styled(chart.properties(height=140, title=say(one.title)), HALF)
+
+
+def similarity(found: Duplicates, say: Say) -> Any:
+    """Near duplicates by the share of equal signature slots."""
+    rows = [{"low": float(k), "high": float(k) + 0.05, "n": n, "zero": 0} for k, n in found.similarity.items()]
+    chart = (
+        _chart(rows)
+        .mark_bar(color=KEPT, stroke=None)
+        .encode(
+            x=alt.X(
+                "low:Q",
+                title=say("近似重复的相似度 similarity of near duplicates"),
+                scale=alt.Scale(domain=[0.6, 1.05]),
+                axis=alt.Axis(grid=False, tickCount=9),,
+            ),
+            x2="high:Q",
+            y2="zero:Q",
+            y=alt.Y("n:Q", title=say("篇 documents"), axis=alt.Axis(tickCount=3)),
+        )
+    )
+    return _styled(chart.properties(height=150))
+
+
+def loss(run: Training, say: Say) -> Any:
+    """Training loss of every step and validation loss, nats per token."""
+    train = [{"step": r["step"], "loss": r["loss"], "split": say("训练 training")} for r in run.steps if "loss" in r]
+    held = [
+        {"step": r["step"], "loss": r["loss"], "split": say("验证 validation")} for r in run.validation if "loss" in r
+    ]
+    colour = alt.Color(
+        "split:N",
+        title=None,
+        scale=alt.Scale(domain=[say("训练 training"), say("验证 validation")], range=[KEPT, REFUSED]),
+        legend=alt.Legend(orient="top-right"),
+    )
+    x = alt.X("step:Q", title=say("步 step"), axis=alt.Axis(tickCount=6, grid=False))
+    y = alt.Y("loss:Q", title=say("损失, nat/词元 loss"), scale=alt.Scale(zero=False))
+    chart = _chart(train).mark_line(strokeWidth=1.6, clip=True).encode(x=x, y=y, color=colour)
+    if held:
+        base = _chart(held).encode(x=x, y=y, color=colour)
+        chart = chart + base.mark_line(strokeWidth=1.6) + base.mark_point(filled=True, size=45, opacity=1)
+    return _styled(chart.properties(height=260))
+
+
+def speed(run: Training, say: Say) -> Any:
+    """Tokens per second while training."""
+    rows = [{"step": r["step"], "speed": r["tokens_per_second"]} for r in run.speed if "tokens_per_second" in r]
+    chart = (
+        _chart(rows)
+        .mark_line(color=KEPT, strokeWidth=1.4)
+        .encode(
+            x=alt.X("step:Q", title=say("步 step"), axis=alt.Axis(tickCount=6, grid=False)),
+            y=alt.Y("speed:Q", title=say("词元/秒 tokens/s"), axis=alt.Axis(format="~s", tickCount=4)),
+        )
+    )
+    return _styled(chart.properties(height=150))
+
+
+BASELINES = {"unigram": "字的一元模型 unigram", "bigram": "字的二元模型 bigram", "uniform": "均匀分布 uniform"}
+
+
+def bits(found: Scores, say: Say) -> Any:
+    """Bits per character of the model beside its baselines; less is better."""
+    model = say("本模型 model")
+    rows = [{"name": model, "bits": found.bits_per_char, "colour": KEPT, "label": f"{found.bits_per_char:.3f}"}]
+    for name, value in found.baselines.items():
+        rows.append({"name": say(BASELINES.get(name, name)), "bits": value, "colour": QUIET, "label": f"{value:.3f}"})
+    most = max(found.bits_per_char or 0.0, *found.baselines.values(), 0.0)
+    base = _chart(rows).encode(y=_named("name", [str(r["name"]) for r in rows]))
+    bars = base.mark_bar(height=16).encode(
+        x=_amount("bits", say("每字比特数, 越低越好 bits per character, less is better"), most),
+        color=alt.Color("colour:N", scale=None),
+    )
+    label = base.mark_text(align="left", dx=6, color=INK).encode(x="bits:Q", text="label:N")
+    return _styled((bars + label).properties(height=30 * len(rows) + 40))
+
+
+def pairs(found: Scores, say: Say) -> Any:
+    """Share of minimal pairs won, by phenomenon, with 95 % intervals; 0.5 is chance."""
+    rows = [{"name": say(p.phenomenon), "share": p.accuracy, "low": p.low, "high": p.high} for p in found.pairs]
+    base = _chart(rows).encode(y=_named("name", [str(r["name"]) for r in rows]))
+    x = alt.X("low:Q", title=say("选对的比例 share won (0.5 靠猜 chance)"), scale=alt.Scale(domain=[0, 1]), axis=alt.Axis(tickCount=5))
+    line = base.mark_rule(color=KEPT, strokeWidth=2).encode(x=x, x2="high:Q")
+    dot = base.mark_point(color=KEPT, filled=True, size=60, opacity=1).encode(x="share:Q")
+    chance = _chart([{"at": 0.5}]).mark_rule(color=INK, strokeDash=[4, 3]).encode(x="at:Q")
+    return _styled((chance + line + dot).properties(height=25 * len(rows) + 40))
+
+
+def _chart(rows: Sequence[dict[str, Any]]) -> Any:
+    return alt.Chart(alt.InlineData(values=list(rows)))
+
+
+def _named(field: str, order: list[str]) -> Any:
+    return alt.Y(f"{field}:N", sort=order, title=None, axis=alt.Axis(labelLimit=330, ticks=False, domain=False))
+
+
+def _amount(field: str, title: str, most: float) -> Any:
+    """The x channel of horizontal bars, with room at the right for their labels."""
+    scale = alt.Scale(domain=[0, most * ROOM or 1], nice=False)
+    return alt.X(f"{field}:Q", title=title, scale=scale, axis=alt.Axis(tickCount=5, format=",~r"))
+
+
+def _styled(chart: Any, width: int = WIDTH) -> Any:
+    fit = alt.AutoSizeParams(type="fit", contains="padding")
+    text = {"labelColor": INK, "titleColor": INK, "labelFontSize": 12, "titleFontSize": 12, "titleFontWeight": "normal"}
+    lines = {"gridColor": GRID, "domainColor": GRID, "tickColor": GRID}
+    return (
+        chart.properties(width=width, autosize=fit)
+        .configure(font=FONT, background="transparent", padding=4)
+        .configure_view(stroke=None)
+        .configure_axis(**text, **lines)
+        .configure_legend(labelColor=INK, labelFontSize=12, symbolType="stroke")
+        .configure_title(color=INK, fontSize=13, fontWeight="normal", anchor="start")
+        .configure_text(fontSize=12)
+    )
+
+
+def svg(chart: Any) -> str:
+    """A chart as an SVG element to stand inside a page: no namespaces, no address of any kind."""
+    drawn: str = vlc.vegalite_to_svg(chart.to_dict())
+    return re.sub(r'\s(?:xmlns(?::\w+)?)="[^"]*"', "", drawn)
+
+
+def png(chart: Any) -> str:
+    """A chart as a PNG in a data URI, on white, as sharp as PNG_CHARS allow."""
+    spec = chart.to_dict()
+    spec["config"]["background"] = "white"
+    for scale in (1.5, 1.0, 0.75):
+        drawn = base64.b64encode(vlc.vegalite_to_png(spec, scale=scale)).decode()
+        if len(drawn) <= PNG_CHARS:
+            break
+    return f"data:image/png;base64,{drawn}"
+
+
+@cache
+def can_draw_chinese() -> bool:
+    """Whether a font of this machine has Chinese: two characters without one are drawn alike."""
+    one, other = (vlc.svg_to_png(_SAMPLE.format(character)) for character in "中国")
+    return bool(one != other)
+
+
+_SAMPLE = (
+    '<svg xmlns="http://www.w3.org/2000/svg" width="40" height="40">'
+    f'<text x="4" y="30" font-size="24" font-family="{FONT}">{{}}</text></svg>'
+)
