@@ -141,7 +141,7 @@ def similarity(found: Duplicates, say: Say) -> Any:
                 "low:Q",
                 title=say("近似重复的相似度 similarity of near duplicates"),
                 scale=alt.Scale(domain=[0.6, 1.05]),
-                axis=alt.Axis(grid=False, tickCount=9),,
+                axis=alt.Axis(grid=False, tickCount=9),
             ),
             x2="high:Q",
             y2="zero:Q",
@@ -209,7 +209,8 @@ def pairs(found: Scores, say: Say) -> Any:
     """Share of minimal pairs won, by phenomenon, with 95 % intervals; 0.5 is chance."""
     rows = [{"name": say(p.phenomenon), "share": p.accuracy, "low": p.low, "high": p.high} for p in found.pairs]
     base = _chart(rows).encode(y=_named("name", [str(r["name"]) for r in rows]))
-    x = alt.X("low:Q", title=say("选对的比例 share won (0.5 靠猜 chance)"), scale=alt.Scale(domain=[0, 1]), axis=alt.Axis(tickCount=5))
+    title = say("选对的比例 share won (0.5 靠猜 chance)")
+    x = alt.X("low:Q", title=title, scale=alt.Scale(domain=[0, 1]), axis=alt.Axis(tickCount=5))
     line = base.mark_rule(color=KEPT, strokeWidth=2).encode(x=x, x2="high:Q")
     dot = base.mark_point(color=KEPT, filled=True, size=60, opacity=1).encode(x="share:Q")
     chance = _chart([{"at": 0.5}]).mark_rule(color=INK, strokeDash=[4, 3]).encode(x="at:Q")
