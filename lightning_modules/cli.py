@@ -16,9 +16,9 @@ from transformers.utils.logging import disable_progress_bar
 from lightning_modules.checkpointing import CheckpointFolder, write_durably
 from lightning_modules.events import emit
 from lightning_modules.export import export_run, figures_of
+from lightning_modules.machine_plan import machine_plan
 from lightning_modules.metrics import SPEED, VALIDATION, StepTable
-from lightning_modules.minutes import planned_steps
-from lightning_modules.precision import pick_precision, use_cores
+from lightning_modules.precision import use_cores
 
 RESULT = "result.json"
 
@@ -56,15 +56,13 @@ class TrainingCLI(LightningCLI):
     def before_instantiate_classes(self) -> None:
         """Settle what depends on the machine: precision, steps for minutes; and where to resume."""
         config = self.config[self.subcommand]
-        device = _device(config.trainer.accelerator)
-        half = pick_precision(config.run.precision, device) == "bf16"
+        plan = machine_plan(config, _device(config.trainer.accelerator))
+        config.trainer.max_steps = config.model.init_args.max_steps = plan["max_steps"]
+        half = plan["precision"] == "bf16"
         if str(getattr(config.trainer.strategy, "class_path", "")).endswith("ModelParallelStrategy"):
             config.model.init_args.sharded_bf16 = half
         else:
             config.trainer.precision = "bf16-mixed" if half else "32-true"
-        if config.run.minutes is not None:
-            steps = planned_steps(config, device)
-            config.trainer.max_steps = config.model.init_args.max_steps = steps
         folder = Path(config.run.folder)
         result = finished_result(folder, config.trainer.max_steps)
         if self.subcommand == "fit" and result is not None:

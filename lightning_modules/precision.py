@@ -12,6 +12,8 @@ import torch
 from transformers import LlamaConfig
 
 MATMUL_SIDE = {"cpu": 1024, "cuda": 8192}
+PROBE_SIDE = {"cpu": 512, "cuda": 4096}  # short enough that some products run undisturbed
+PROBES = 40
 MIN_GAIN = 1.2  # bf16 must beat fp32 by this to be worth its rounding
 
 
@@ -25,18 +27,26 @@ def use_cores() -> int:
 
 def matmul_flops_per_second(device: torch.device, dtype: torch.dtype, seconds: float = 0.15) -> float:
     """The best of several timed square products on `device`: the peak that training is compared with."""
-    side = MATMUL_SIDE.get(device.type, 1024)
-    left = torch.ones(side, side, device=device, dtype=dtype)
-    best, end = 0.0, time.perf_counter() + seconds
-    with torch.inference_mode():
-        torch.mm(left, left)
-        while best == 0.0 or time.perf_counter() < end:
-            _synchronize(device)
-            start = time.perf_counter()
-            torch.mm(left, left)
-            _synchronize(device)
-            best = max(best, 2.0 * side**3 / (time.perf_counter() - start))
+    factor = _square(device, dtype, MATMUL_SIDE)
+    end, best = time.perf_counter() + seconds, _one_product(factor)
+    while time.perf_counter() < end:
+        best = max(best, _one_product(factor))
     return best
+
+
+def _square(device: torch.device, dtype: torch.dtype, sides: dict[str, int]) -> torch.Tensor:
+    side = sides.get(device.type, sides["cpu"])
+    return torch.ones(side, side, device=device, dtype=dtype)
+
+
+@torch.inference_mode()
+def _one_product(factor: torch.Tensor) -> float:
+    """FLOP/s of one product of a square matrix with itself."""
+    _synchronize(factor.device)
+    start = time.perf_counter()
+    torch.mm(factor, factor)
+    _synchronize(factor.device)
+    return 2.0 * float(factor.shape[0]) ** 3 / (time.perf_counter() - start)
 
 
 def _synchronize(device: torch.device) -> None:
@@ -50,8 +60,11 @@ def pick_precision(wanted: str, device: torch.device) -> str:
         return wanted
     if device.type == "cpu" and not _cpu_has_bf16():
         return "32"  # a timed product would only confirm it, in seconds rather than microseconds
-    gain = matmul_flops_per_second(device, torch.bfloat16) / matmul_flops_per_second(device, torch.float32)
-    return "bf16" if gain > MIN_GAIN else "32"
+    rivals = [_square(device, dtype, PROBE_SIDE) for dtype in (torch.float32, torch.bfloat16)]
+    best = [0.0, 0.0]
+    for _ in range(PROBES):  # in turns, and the best of each: on a shared machine single timings mean nothing
+        best = [max(seen, _one_product(factor)) for seen, factor in zip(best, rivals, strict=True)]
+    return "bf16" if best[1] > MIN_GAIN * best[0] else "32"
 
 
 def _cpu_has_bf16() -> bool:

@@ -1,0 +1,78 @@
+"""机器计划 machine plan: what a run takes from its machine by measuring, decided once and kept in RUN/plan.json.
+
+    precision   fp32 or bf16, by timed matrix products
+    max_steps   how many steps fit into a duration in minutes, by timed micro-batches
+
+A run that resumes must compute as before, and a schedule must not change its last step, so every later start reads the
+file instead of measuring again. Validation, checkpoints and other programs come on top of the minutes.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import time
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch.nn import functional
+from transformers import LlamaForCausalLM
+
+from data_contracts.errors import TrainingError
+from data_contracts.training import CausalModelConfig
+from lightning_modules.causal_language_model import llama_config
+from lightning_modules.checkpointing import write_durably
+from lightning_modules.events import emit
+from lightning_modules.precision import pick_precision
+
+PLAN = "plan.json"
+TIMED = 3
+WAIT_SECONDS = 600.0
+
+
+def machine_plan(config: Any, device: torch.device) -> dict[str, Any]:
+    """`{"precision": "32" | "bf16", "max_steps": int}`; measured by rank 0 while the others wait."""
+    path = Path(config.run.folder) / PLAN
+    if os.environ.get("RANK", "0") == "0" and not path.exists():
+        path.parent.mkdir(parents=True, exist_ok=True)
+        write_durably(path, json.dumps(_measured(config, device)))
+    deadline = time.monotonic() + WAIT_SECONDS
+    while not path.exists():
+        if time.monotonic() > deadline:
+            raise TrainingError(f"{path} did not appear in {WAIT_SECONDS:.0f} s; see the log of rank 0")
+        time.sleep(0.2)
+    plan: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+    if config.run.precision != "auto":
+        plan["precision"] = config.run.precision
+    if config.run.minutes is None:
+        plan["max_steps"] = config.trainer.max_steps
+    return plan
+
+
+def _measured(config: Any, device: torch.device) -> dict[str, Any]:
+    plan: dict[str, Any] = {"precision": pick_precision(config.run.precision, device)}
+    if config.run.minutes is not None:
+        micro = _micro_batch_seconds(config, device, plan["precision"] == "bf16")
+        accumulation = config.trainer.accumulate_grad_batches
+        plan["max_steps"] = max(1, int(config.run.minutes * 60 / (micro * accumulation)))
+        emit("plan", minutes=config.run.minutes, micro_batch_seconds=micro, **plan)
+    return plan
+
+
+def _micro_batch_seconds(config: Any, device: torch.device, half: bool) -> float:
+    model, data = config.model.init_args, config.data.init_args
+    best = float("inf")
+    with torch.random.fork_rng():
+        cfg = llama_config(CausalModelConfig(**model.network), model.vocab_size, model.separator_id, model.block_tokens)
+        network = LlamaForCausalLM(cfg).to(device)
+        tokens = torch.randint(model.vocab_size, (data.blocks_per_device, model.block_tokens), device=device)
+        for _ in range(1 + TIMED):
+            start = time.perf_counter()
+            with torch.autocast(device.type, torch.bfloat16, enabled=half):
+                logits = network(input_ids=tokens, use_cache=False).logits
+            functional.cross_entropy(logits.float().flatten(0, 1), tokens.flatten()).backward()
+            if device.type == "cuda":
+                torch.cuda.synchronize(device)
+            best = min(best, time.perf_counter() - start)
+    return best
