@@ -50,7 +50,7 @@ def _leaf(case: Case) -> Leaf:
 
 MAKERS: dict[str, Callable[[Case], Answer]] = {
     "encoded": lambda case: planted_bytes.encoded(_leaf(case), case.how),
-    "traditional": lambda case: planted_copies.traditional(case.of, case.path, case.how),
+    "traditional": lambda case: planted_copies.traditional(case.of, case.how),
     "mojibake": lambda case: planted_bytes.mojibake(_leaf(case), case.how),
     "dirty": lambda case: planted_bytes.dirty(_leaf(case)),
     "nested": lambda case: planted_bytes.nested(_leaf(case), int(case.how)),
@@ -61,6 +61,7 @@ MAKERS: dict[str, Callable[[Case], Answer]] = {
     "empty": lambda case: Answer(),
     "status": lambda case: planted_bytes.failure(int(case.how)),
     "redirect": lambda case: Answer(status=int(case.how), location=case.of),
+    "refresh": lambda case: planted_bytes.refresh(case.of),
     "copied": lambda case: planted_copies.copied(_leaf(case), case.how),
     "noisy": lambda case: planted_copies.noisy(_leaf(case), case.path, case.how),
     "own": lambda case: planted_texts.shown(case.of, case.path, case.how),

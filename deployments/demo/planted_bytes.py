@@ -87,6 +87,12 @@ def oversize(size: int) -> Answer:
     return Answer(block, copies=-(-size // len(block)))
 
 
+def refresh(target: str) -> Answer:
+    """A page that only sends its reader on, by a meta element."""
+    html = f'<html><head><meta http-equiv="refresh" content="0; url={target}"></head><body>正在跳转</body></html>'
+    return Answer(html.encode())
+
+
 def failure(status: int) -> Answer:
     """An error page with a body, as servers send it."""
     return Answer(

@@ -53,9 +53,8 @@ def _traditional(id_: str) -> Text:
     return next(text for text in archive("traditional") if text.id == id_)
 
 
-def traditional(id_: str, path: str, how: str) -> Answer:
+def traditional(id_: str, how: str) -> Answer:
     """A page in traditional script, in the encoding and with the labels of `how`."""
     codec, content_type, meta = labels(how)
     page = Page(text=_traditional(id_), section=("/zaji/", "繁體"), menu=MENU, meta=meta)
-    template = templates.blog if "/" not in id_ else templates.old_table
-    return Answer(to_bytes(template(page), codec), content_type)
+    return Answer(to_bytes(templates.blog(page), codec), content_type)

@@ -50,19 +50,18 @@ def menu() -> Answer:
 
 
 def keywords() -> Answer:
-    """Search bait: words in a row without a single sentence or function word."""
+    """Search bait: words in rows without a single sentence or function word."""
     words = own()["keywords"].text.split()
-    lines = [" ".join(words[n:] + words[:n]) for n in range(0, len(words), 3)]
-    return _page(Text("keywords", "热门搜索词大全", "\n\n".join(lines)), "news")
+    rows = [" ".join(words[n : n + 12]) for n in range(0, len(words), 12)]
+    return _page(replace(own()["keywords"], text="\n\n".join(rows)), "news")
 
 
 def digit_table() -> Answer:
-    """Lottery results: rows of digits with a few characters between."""
-    rows = []
-    for n in range(120):
-        numbers = " ".join(personal_data.digits(f"row {n} {k}", 2) for k in range(7))
-        rows.append(f"第2026{n:03d}期 开奖号码 {numbers}")
-    return _page(Text("digits", "历史开奖号码一览", "\n\n".join(rows)), "table")
+    """A price list: every word with a number behind it."""
+    words = own()["keywords"].text.split()
+    priced = [f"{word}{personal_data.digits(f'price {n}', 3)}" for n, word in enumerate(words)]
+    rows = [" ".join(priced[n : n + 8]) for n in range(0, len(priced), 8)]
+    return _page(Text("digits", "今日报价", "\n\n".join(rows)), "table")
 
 
 def calendar(number: int) -> Answer:

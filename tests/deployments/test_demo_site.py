@@ -21,7 +21,7 @@ import pytest
 from data_contracts.config_file import load
 from data_contracts.errors import ConfigError, ServerError
 from data_contracts.reasons import REASONS
-from deployments.demo import personal_data, planted
+from deployments.demo import personal_data, planted, verdicts
 from deployments.demo.markup import to_html, to_old_html
 from deployments.demo.sections import SECTIONS, leaves
 from deployments.demo.site_server import DemoSite, chosen_port
@@ -227,6 +227,8 @@ def check_body(case: planted.Case, reply: Reply) -> bool:
         lossless = case.how.startswith("cp1252")
         return case.probe not in text if lossless else "\ufffd" in text
     text = reply.body.decode("utf-8")
+    if case.make == "refresh":
+        return f"url={case.of}" in text
     return case.probe in text and text.rstrip().lower().endswith("</html>")
 
 
@@ -286,6 +288,38 @@ def test_the_oversize_page_is_larger_than_the_limit_of_the_config(site):
 def test_the_calendar_has_no_end(site):
     for number in (1, 3, 4000):
         assert f"/rili/?page={number + 1}" in fetch(site, f"/rili/?page={number}").body.decode()
+
+
+def right_ends(website: Website) -> tuple[dict[str, str], dict[str, str]]:
+    """Ends and texts as a right pipeline leaves them; of two equal copies the original stays."""
+    ends = {verdicts.place(c.path, website): c.fate.split("|")[-1] for c in planted.cases() if c.fate != "absent"}
+    ends |= {verdicts.place(c.duplicate_of, website): "kept" for c in planted.cases() if c.duplicate_of}
+    return ends, {verdicts.place(c.path, website): c.probe for c in planted.cases() if c.fate == "kept"}
+
+
+def test_verdicts_find_nothing_where_all_is_right():
+    website = Website(BASE)
+    assert verdicts.faults(website, *right_ends(website)) == []
+
+
+@pytest.mark.parametrize("path", list(CASES))
+def test_verdicts_find_every_page_that_ends_otherwise(path):
+    website = Website(BASE)
+    ends, texts = right_ends(website)
+    ends[verdicts.place(path, website)] = "redact:personal_data"
+    assert any(fault.startswith(path) for fault in verdicts.faults(website, ends, texts))
+
+
+def test_verdicts_find_lost_text_two_kept_copies_and_left_personal_data():
+    website = Website(BASE)
+    ends, texts = right_ends(website)
+    value = planted.personal_values()[0]
+    kept = next(c.path for c in planted.cases() if c.make == "encoded")
+    copy = next(c for c in planted.cases() if "exact_duplicate" in c.fate)
+    ends[website.url(copy.path)] = "kept"
+    texts |= {website.url(kept): "", website.url("/falv/1.html"): value.value}
+    found = verdicts.faults(website, ends, texts)
+    assert [fault.partition(" ")[0].strip(":") for fault in found] == [kept, copy.path, value.path]
 
 
 # ---- personal data
