@@ -6,7 +6,11 @@ import json
 import math
 import os
 import sys
+import time
 from typing import Any
+
+SECONDS_BETWEEN = 0.5
+_last_progress = [-SECONDS_BETWEEN]
 
 
 def emit(event: str, **fields: Any) -> None:
@@ -16,6 +20,14 @@ def emit(event: str, **fields: Any) -> None:
     record = {"event": event, **{name: _plain(value) for name, value in fields.items()}}
     sys.stdout.write(json.dumps(record, ensure_ascii=False, allow_nan=False) + "\n")
     sys.stdout.flush()
+
+
+def progress(done: int, total: int, **fields: Any) -> None:
+    """A progress event, at most two a second, and the last one always."""
+    now = time.monotonic()
+    if done >= total or now - _last_progress[0] >= SECONDS_BETWEEN:
+        _last_progress[0] = now
+        emit("progress", done=done, total=total, **fields)
 
 
 def _plain(value: Any) -> Any:
