@@ -183,12 +183,17 @@ class Crawl:
         self.counts["answers"] += 1
         self.counts["bytes"] += len(fetched.body)
         cut = reason == "too_large" or fetched.cut is not None
-        body = b"" if cut else fetched.body
-        headers = fetched.headers
-        truncated = "length" if cut else None
-        return self.archive.write(
-            Exchange(url, self._sent, fetched.status, fetched.protocol, headers, body, fetched.address, truncated)
+        exchange = Exchange(
+            url=url,
+            request_headers=self._sent,
+            status=fetched.status,
+            protocol=fetched.protocol,
+            headers=fetched.readable_headers(),
+            body=b"" if cut else fetched.body,
+            address=fetched.address,
+            truncated="length" if cut else None,
         )
+        return self.archive.write(exchange)
 
     def _finish(self, row: Row, outcome: Outcome, place: Place | None = None) -> None:
         in_scope = tuple(link for link in outcome.links if self._admits(link, outcome.links_kind))

@@ -6,7 +6,10 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 
 from tasks.crawler.archive import Headers
+from tasks.crawler.bodies import BodyTooLarge, BodyUnreadable, undo_content_encoding
 from tasks.crawler.netguard import AddressBlocked
+
+_CHECKED_BYTES = 16 << 20  # of a decoded body: damage behind that is left to the reader
 
 
 class FetchFailed(Exception):
@@ -32,6 +35,23 @@ class Fetched:
         """Value of the first header of that name (any case), bytes mapped to characters one to one."""
         wanted = name.lower()
         return next((value for key, value in self.headers if key.lower() == wanted), None)
+
+    def readable_headers(self) -> Headers:
+        """The headers for the archive: a content-encoding that cannot be undone is put under another name.
+
+        The bytes stay as they came; but a WARC reader that met the header would fail on the record.
+        """
+        encoding = self.header("Content-Encoding")
+        if encoding is None:
+            return self.headers
+        try:
+            undo_content_encoding(self.body, encoding, _CHECKED_BYTES)
+        except BodyTooLarge:
+            return self.headers  # enough of it came out
+        except BodyUnreadable:
+            renamed = {"content-encoding": "X-Archive-Orig-Content-Encoding"}
+            return [(renamed.get(name.lower(), name), value) for name, value in self.headers]
+        return self.headers
 
 
 # fetch(url, any_type, max_bytes): `any_type` downloads the body whatever its content type is.

@@ -53,7 +53,8 @@ def judge(answer: Answer, kind: int, seed: bool, max_bytes: int) -> Outcome:
     except bodies.BodyTooLarge as error:
         return Outcome(status, content_type, reason="too_large", error=str(error))
     except bodies.BodyUnreadable as error:
-        return Outcome(status, content_type, reason="unreadable", error=str(error))
+        reason = "unreadable" if status in (200, 203) else "http_error"
+        return Outcome(status, content_type, reason=reason, error=str(error))
     digest = hashlib.sha256(body).hexdigest() if body else None
     if status not in (200, 203):
         empty = 200 <= status < 300 and not body

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import contextlib
 import gzip
 import zlib
 
@@ -66,10 +67,8 @@ def test_what_was_packed_comes_out_whole_and_rubbish_never_crashes(data, rubbish
     assert undo_content_encoding(gzip.compress(data), "gzip", 10_000) == data
     for encoding in ("gzip", "deflate"):
         for body in (rubbish, gzip.compress(data)[:10] + rubbish):
-            try:
+            with contextlib.suppress(BodyUnreadable, BodyTooLarge):
                 undo_content_encoding(body, encoding, 10_000)
-            except (BodyUnreadable, BodyTooLarge):
-                pass
 
 
 @pytest.mark.parametrize(

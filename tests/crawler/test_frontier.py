@@ -71,12 +71,10 @@ def test_what_is_not_committed_is_as_if_it_had_not_happened(tmp_path):
 
 
 def test_two_writers_are_refused(tmp_path, frontier):
+    db = sqlite3.connect(tmp_path / "f.sqlite", timeout=0)
     with pytest.raises(sqlite3.OperationalError, match="locked"):
-        db = sqlite3.connect(tmp_path / "f.sqlite", timeout=0)
-        try:
-            db.execute("BEGIN IMMEDIATE")
-        finally:
-            db.close()
+        db.execute("BEGIN IMMEDIATE")
+    db.close()
 
 
 def test_a_retry_waits_for_its_time_and_counts_its_tries(frontier):

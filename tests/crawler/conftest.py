@@ -1,0 +1,213 @@
+"""Loopback sites made by code, and the crawler run on them as the program that it is."""
+
+from __future__ import annotations
+
+import contextlib
+import gzip
+import hashlib
+import json
+import os
+import signal
+import subprocess
+import sys
+import threading
+import time
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from types import SimpleNamespace
+
+import pytest
+from warcio.archiveiterator import ArchiveIterator
+from warcio.checker import Checker
+
+ROOT = Path(__file__).resolve().parents[2]
+
+
+class Site:
+    """A site as a table: path -> (status, headers, body), or a function of the request handler."""
+
+    def __init__(self):
+        self.pages = {}
+        self.hits = []  # (time, path, headers)
+        site = self
+
+        class Handler(BaseHTTPRequestHandler):
+            protocol_version = "HTTP/1.1"
+
+            def do_GET(self):
+                site.hits.append((time.time(), self.path, dict(self.headers)))
+                page = site.pages.get(self.path, (404, {}, b"<p>404"))
+                if callable(page):
+                    page = page(self)
+                    if page is None:  # it has answered by itself
+                        self.close_connection = True
+                        return
+                status, headers, body = page
+                self.send_response(status)
+                for name, value in {"Content-Type": "text/html", "Content-Length": str(len(body)), **headers}.items():
+                    self.send_header(name, value)
+                self.end_headers()
+                self.wfile.write(body)
+
+            def log_message(self, *args):
+                pass
+
+            def handle(self):
+                with contextlib.suppress(OSError):  # the crawler hung up, as it should on bombs
+                    super().handle()
+
+        ThreadingHTTPServer.daemon_threads = True
+        self.server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        self.server.handle_error = lambda *args: None
+        self.port = self.server.server_port
+        self.origin = f"http://127.0.0.1:{self.port}"
+        self.thread = threading.Thread(target=self.server.serve_forever, kwargs={"poll_interval": 0.05}, daemon=True)
+        self.thread.start()
+
+    def page(self, path, *links, body="", status=200, **headers):
+        """An HTML page that links to other pages."""
+        markup = f"<p>{path}{body}" + "".join(f'<a href="{link}">{link}</a>' for link in links)
+        self.pages[path] = (status, {name.replace("_", "-"): value for name, value in headers.items()}, markup.encode())
+
+    def asked(self, path):
+        """Times at which a path was requested."""
+        return [at for at, asked, _ in self.hits if asked == path]
+
+    def close(self):
+        self.server.shutdown()
+        self.server.server_close()
+        self.thread.join(5)
+
+
+@pytest.fixture
+def site():
+    made = Site()
+    yield made
+    made.close()
+
+
+@pytest.fixture(scope="module")
+def shared_site():
+    """One site for all tests of a module that crawl it once."""
+    made = Site()
+    yield made
+    made.close()
+
+
+@pytest.fixture
+def other_site():
+    """A second server that nobody allows: what it sees is a leak."""
+    made = Site()
+    yield made
+    made.close()
+
+
+class Run:
+    """The program over one folder."""
+
+    def __init__(self, site, folder, **fields):
+        folder.mkdir(parents=True, exist_ok=True)
+        self.folder, self.out = folder, folder / "out"
+        self.config = folder / "config.json"
+        source = {
+            "name": "test-site",
+            "licence": "CC0-1.0",
+            "seeds": [f"{site.origin}/"],
+            "allow_addresses": [f"127.0.0.1/32:{site.port}"],
+            "seconds_between_requests": 0,
+            "requests_per_host": 4,
+            "backoff_seconds": 0.05,
+            "max_tries": 2,
+            "timeout_seconds": 10,
+            "contact": "test@example.cn",
+        } | fields
+        self.config.write_text(json.dumps({"source": source, "folder": str(self.out)}))
+
+    def start(self, **popen):
+        return subprocess.Popen(
+            [sys.executable, "-m", "tasks.crawler", str(self.config)],
+            cwd=ROOT,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+            env=dict(os.environ, PYTHONWARNINGS="default"),
+            **popen,
+        )
+
+    def __call__(self, timeout=60, **popen):
+        process = self.start(**popen)
+        try:
+            out, err = process.communicate(timeout=timeout)
+        finally:
+            if process.poll() is None:
+                process.kill()
+                process.communicate()
+        self.events = [json.loads(line) for line in out.splitlines() if line.startswith("{")]
+        self.errors = err
+        return process.returncode
+
+    def kill_when(self, ready, timeout=60):
+        """Start, wait until `ready()`, and kill -9. Gives whether it was still running then."""
+        process = self.start()
+        until = time.time() + timeout
+        while time.time() < until and process.poll() is None and not ready():
+            time.sleep(0.005)
+        alive = process.poll() is None
+        process.send_signal(signal.SIGKILL)
+        process.communicate()
+        return alive
+
+    @property
+    def end(self):
+        return json.loads((self.out / "end.json").read_bytes())
+
+    def visits(self):
+        with (self.out / "visits.jsonl").open(encoding="utf-8") as lines:
+            return [json.loads(line) for line in lines]
+
+    def by_path(self, site):
+        """Visits of one site by path."""
+        return {v["url"].removeprefix(site.origin): v for v in self.visits() if v["url"].startswith(site.origin)}
+
+    def body(self, visit):
+        """The decoded body that a visit points at, read through its offset; its digest is checked on the way."""
+        with (self.out / "warc" / visit["archive"]).open("rb") as stream:
+            stream.seek(visit["offset"])
+            record = next(iter(ArchiveIterator(stream)))
+            assert record.rec_type == "response"
+            assert record.rec_headers.get_header("WARC-Target-URI") == visit["url"]
+            body = record.content_stream().read()
+        if visit["digest"] is not None:
+            assert hashlib.sha256(body).hexdigest() == visit["digest"]
+        return body
+
+    def check_archives(self):
+        """`warcio check` on all of them, and no page twice in the visits."""
+        paths = sorted(str(p) for p in (self.out / "warc").glob("*.warc.gz"))
+        assert paths
+        assert Checker(SimpleNamespace(inputs=paths, verbose=False)).process_all() == 0
+        for path in paths:
+            with gzip.open(path) as whole:
+                while whole.read(1 << 20):
+                    pass
+        return paths
+
+
+@pytest.fixture
+def crawl(tmp_path):
+    """Make a Run in the test's own folder."""
+
+    def make(site, name="crawl", **fields):
+        return Run(site, tmp_path / name, **fields)
+
+    return make
+
+
+@pytest.fixture(scope="module")
+def crawl_once(tmp_path_factory):
+    """The same for a whole module."""
+
+    def make(site, **fields):
+        return Run(site, tmp_path_factory.mktemp("crawl"), **fields)
+
+    return make
