@@ -14,6 +14,7 @@ from data_contracts.contract import load, locate
 from data_contracts.dataset import Dataset, Manifest, Shard, digest_of
 from data_contracts.errors import ContractError, GateFailed
 from data_contracts.judge import judge
+from data_contracts.run_file import SPLITS
 from data_contracts.stages import ContractConfig, GateConfig
 from data_contracts.verdict import Verdict, shown
 from tasks import journal
@@ -89,12 +90,23 @@ def _numbers(group: list[Manifest]) -> dict[str, float]:
             numbers |= _flat(one.measures)
     rows_in = sum(one.total("rows_in") for one in group)
     quarantined = sum(one.total("rows_quarantined") for one in group)
+    numbers |= _padding(numbers)
     return numbers | {
         "rows_in": float(rows_in),
         "rows": float(sum(one.total("rows_kept") for one in group)),
         "quarantined": float(quarantined),
         "quarantined_ratio": quarantined / rows_in if rows_in else 0.0,
     }
+
+
+def _padding(numbers: dict[str, float]) -> dict[str, float]:
+    """`train_padding_ratio` and its like: padding among all ids of a split's token files."""
+    ratios: dict[str, float] = {}
+    for split in SPLITS:
+        parts = [numbers.get(f"{split}_{name}", 0.0) for name in ("tokens", "separators", "padding")]
+        if sum(parts):
+            ratios[f"{split}_padding_ratio"] = parts[-1] / sum(parts)
+    return ratios
 
 
 def _flat(measures: dict[str, Any], prefix: str = "") -> dict[str, float]:

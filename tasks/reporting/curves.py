@@ -10,6 +10,7 @@ from typing import Any
 
 from tasks.reporting.facts import Generated, Pairs, Scores, Training
 
+SPEEDS = ("tokens_per_second", "peak_share")  # columns of speed.csv that have a mean
 POINTS = 400  # of a curve: more than a picture has columns
 
 
@@ -18,12 +19,14 @@ def training(folder: Path, figures: dict[str, Any]) -> Training | None:
     steps = table(folder / "metrics.csv")
     if not steps:
         return None
+    speed = table(folder / "speed.csv")
+    means = {name: _mean(found) for name in SPEEDS if (found := [row[name] for row in speed if name in row])}
     return Training(
         run=folder.name,
         steps=tuple(thinned(steps)),
         validation=tuple(thinned(table(folder / "validation.csv"))),
-        speed=tuple(thinned(table(folder / "speed.csv"))),
-        figures=figures,
+        speed=tuple(thinned(speed)),
+        figures={**means, **figures},
     )
 
 
@@ -73,37 +76,31 @@ def read_json(path: Path) -> dict[str, Any]:
 
 
 def scores(raw: dict[str, Any]) -> Scores:
-    """An assessment's JSON; parts that are missing stay empty."""
-    pairs = raw.get("minimal_pairs") or {}
-    by_name = pairs.get("phenomena", pairs) if isinstance(pairs, dict) else {}
+    """An assessment's JSON; parts that are missing or null stay empty."""
+    found = raw.get("minimal_pairs") or {}
+    named = {"全部 all": found, **(found.get("by_phenomenon") or {})}
+    samples = [(str(s.get("prompt", "")), str(s.get("text", ""))) for s in raw.get("samples") or []]
     return Scores(
-        bits_per_char=_of(raw.get("bits_per_char")),
-        baselines={name: value for name, v in (raw.get("baselines") or {}).items() if (value := _of(v)) is not None},
-        pairs=tuple(
-            _pairs(name, found) for name, found in by_name.items() if isinstance(found, dict) and "pairs" in found
-        ),
-        samples=tuple(
-            Generated(prompt=str(s.get("prompt", "")), text=str(s.get("text", ""))) for s in raw.get("samples") or []
-        ),
+        bits_per_char=_bits(raw.get("bits_per_char")),
+        baselines={name: bits for name, v in (raw.get("baselines") or {}).items() if (bits := _bits(v)) is not None},
+        pairs=tuple(_pairs(name, one) for name, one in named.items() if one.get("pairs")),
+        samples=tuple(Generated(prompt=prompt, text=text.removeprefix(prompt)) for prompt, text in samples),
+        parameters=(raw.get("model") or {}).get("parameters"),
     )
 
 
-def _of(value: Any) -> float | None:
-    """A number, or the `bits_per_char` inside an object."""
+def _bits(value: Any) -> float | None:
+    """Bits per character: a number, or inside an object."""
     inner = value.get("bits_per_char") if isinstance(value, dict) else value
     return float(inner) if isinstance(inner, int | float) and math.isfinite(inner) else None
 
 
 def _pairs(name: str, found: dict[str, Any]) -> Pairs:
-    count, accuracy = int(found["pairs"]), float(found.get("accuracy", 0.0))
-    low, high = wilson(round(accuracy * count), count)
-    return Pairs(
-        phenomenon=name,
-        pairs=count,
-        accuracy=accuracy,
-        low=float(found.get("low", low)),
-        high=float(found.get("high", high)),
-    )
+    count, accuracy = int(found["pairs"]), float(found["accuracy"])
+    low, high = found.get("interval") or (found.get("low"), found.get("high"))
+    if low is None or high is None:
+        low, high = wilson(round(accuracy * count), count)
+    return Pairs(phenomenon=name, pairs=count, accuracy=accuracy, low=low, high=high)
 
 
 def wilson(good: int, total: int, z: float = 1.96) -> tuple[float, float]:

@@ -122,6 +122,7 @@ class Scores(Model):
     baselines: dict[str, float] = Field(default_factory=dict)  # unigram, bigram: bits per character
     pairs: tuple[Pairs, ...] = ()
     samples: tuple[Generated, ...] = ()
+    parameters: int | None = None
 
 
 class Node(Model):

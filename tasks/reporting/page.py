@@ -26,14 +26,11 @@ FIGURES = {
     "parameters": "参数 parameters",
     "steps": "步 steps",
     "tokens": "词元 tokens",
-    "seconds": "训练秒数 seconds",
     "tokens_per_second": "词元/秒 tokens/s",
     "peak_share": "矩阵乘法峰值占比 share of matmul peak",
-    "loss": "训练损失 training loss",
+    "train_loss": "训练损失 training loss",
     "validation_loss": "验证损失 validation loss",
-    "bits_per_char": "每字比特数 bits per character",
-    "precision": "精度 precision",
-    "device": "设备 device",
+    "validation_bits_per_char": "验证集每字比特数 bits per character",
 }
 
 
@@ -101,10 +98,11 @@ def headline(facts: Facts) -> list[tuple[str, str, str]]:
             "秒 s" if seconds < 600 else "分 min",
         )
     )
-    if facts.training:
-        for name, label in (("parameters", "参数 parameters"), ("tokens", "训练词元 tokens")):
-            if isinstance(facts.training.figures.get(name), int | float):
-                found.append((label, human(facts.training.figures[name]), ""))
+    figures = facts.training.figures if facts.training else {}
+    parameters = figures.get("parameters") or (facts.scores.parameters if facts.scores else None)
+    for value, label in ((parameters, "参数 parameters"), (figures.get("tokens"), "训练词元 tokens")):
+        if isinstance(value, int | float):
+            found.append((label, human(value), ""))
     if facts.scores and facts.scores.bits_per_char is not None:
         found.append(("每字比特数 bits per character", f"{facts.scores.bits_per_char:.3f}", ""))
     return found

@@ -9,8 +9,8 @@ from __future__ import annotations
 
 import base64
 import re
-from collections.abc import Callable, Sequence
-from functools import cache
+from collections.abc import Callable, Collection, Sequence
+from functools import cache, partial
 from typing import Any
 
 import altair as alt
@@ -42,27 +42,28 @@ def latin(text: str) -> str:
     return " ".join(_NOT_LATIN.sub(" ", text).split()) or "-"
 
 
-def pictures(facts: Facts, say: Say = chinese) -> dict[str, Any]:
-    """Every chart that the facts allow, by name."""
-    charts: dict[str, Any] = {}
+def pictures(facts: Facts, say: Say = chinese, only: Collection[str] | None = None) -> dict[str, Any]:
+    """The charts that the facts allow, by name; `only` names those that are wanted."""
     stages = [s for s in facts.stages if s.is_documents]
+    run, scores, copies = facts.training, facts.scores, facts.duplicates
+    makers: dict[str, Callable[[], Any]] = {}
     if stages:
-        charts["funnel"] = funnel(stages, say)
+        makers["funnel"] = lambda: funnel(stages, say)
     if any(s.reasons for s in stages):
-        charts["reasons"] = reasons(stages, say)
+        makers["reasons"] = lambda: reasons(stages, say)
     for one in facts.distributions:
-        charts[f"spread_{one.signal}"] = spread(one, say)
-    if facts.duplicates and facts.duplicates.similarity:
-        charts["similarity"] = similarity(facts.duplicates, say)
-    if facts.training:
-        charts["loss"] = loss(facts.training, say)
-        if facts.training.speed:
-            charts["speed"] = speed(facts.training, say)
-    if facts.scores and facts.scores.bits_per_char is not None:
-        charts["bits"] = bits(facts.scores, say)
-    if facts.scores and facts.scores.pairs:
-        charts["pairs"] = pairs(facts.scores, say)
-    return charts
+        makers[f"spread_{one.signal}"] = partial(spread, one, say)
+    if copies and copies.similarity:
+        makers["similarity"] = lambda: similarity(copies, say)
+    if run:
+        makers["loss"] = lambda: loss(run, say)
+    if run and run.speed:
+        makers["speed"] = lambda: speed(run, say)
+    if scores and scores.bits_per_char is not None:
+        makers["bits"] = lambda: bits(scores, say)
+    if scores and scores.pairs:
+        makers["pairs"] = lambda: pairs(scores, say)
+    return {name: make() for name, make in makers.items() if only is None or name in only}
 
 
 def funnel(stages: Sequence[StageFacts], say: Say) -> Any:

@@ -19,7 +19,7 @@ from tasks.transforms.domain_checks import CHECKS
 ROWS = 60
 TEXT = "春眠不觉晓，处处闻啼鸟。夜来风雨声，花落知多少。"
 RESIDENT_ID = "11010519491231002X"  # the example of GB 11643-1999
-MEASURES = {"clean.quarantined_ratio": 0.3}
+MEASURES = {"clean.quarantined_ratio": 0.3, "train_blocks": 12.0, "train_padding_ratio": 0.01}
 
 
 def an_id(i: int) -> str:
