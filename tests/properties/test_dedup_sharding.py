@@ -47,7 +47,7 @@ def removed(frame: pl.DataFrame, owners: list[int]) -> set[tuple[str, str, float
     }
 
 
-@settings(max_examples=20)
+@settings(max_examples=12)
 @given(st.lists(edits, min_size=1, max_size=10), st.data())
 def test_any_sharding_removes_the_same_rows(made, data):
     frame = documents([edited(e) for e in made])
