@@ -27,12 +27,12 @@ $(RUN)/python:
 
 # The stamps make installation happen once, and again when the requirements change.
 $(VENV)/.installed: pyproject.toml constraints.txt | $(RUN)/python
-	@echo "==> 安装固定版本的依赖, 约两分钟 installing pinned packages, about two minutes"
+	@echo "==> 安装固定版本的依赖, 需要几分钟 installing pinned packages, a few minutes"
 	@$(PIP) -e .
 	@touch $@
 
 $(VENV)/.installed-dev: pyproject.toml constraints.txt | $(RUN)/python
-	@echo "==> 安装固定版本的依赖与开发工具, 约两分钟 installing pinned packages and developer tools, about two minutes"
+	@echo "==> 安装固定版本的依赖与开发工具, 需要几分钟 installing pinned packages and developer tools, a few minutes"
 	@$(PIP) -e '.[dev]'
 	@touch $@ $(VENV)/.installed
 
