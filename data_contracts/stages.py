@@ -27,11 +27,11 @@ class IngestConfig(Model):
 
 
 class ExtractConfig(Model):
-    """正文提取: PAGE -> DOCUMENT. resiliparse first, trafilatura when its result is poor."""
+    """正文提取: PAGE -> DOCUMENT. The template's mark or resiliparse first, trafilatura when that is poor."""
 
-    min_chars: int = Field(100, ge=0, description="resiliparse 得到的字数少于此值时改用 trafilatura")
-    min_text_ratio: float = Field(0.01, ge=0, le=1, description="正文占网页字符的比例低于此值时改用 trafilatura")
-    deadline_seconds: float = Field(5.0, gt=0, le=600, description="单页时限, 秒 (then the worker is killed)")
+    min_chars: int = Field(100, ge=0, description="正文少于此字数时再试 trafilatura (fewer: trafilatura tries too)")
+    min_text_ratio: float = Field(0.002, ge=0, le=1, description="正文占网页字符的比例低于此值时再试 trafilatura")
+    deadline_seconds: float = Field(5.0, gt=0, le=600, description="单页的处理器时限, 秒 (CPU seconds, then killed)")
     max_memory_bytes: Bytes = Field(2 * 2**30, description="提取进程的内存上限")
     max_page_bytes: Bytes = Field(5_000_000, description="网页大小上限")
     max_unreadable_ratio: float = Field(0.05, ge=0, le=1, description=_UNREADABLE)
@@ -46,18 +46,19 @@ class CleanConfig(Model):
     )
     min_chars: int = Field(200, ge=0, description="最少字符数")
     max_chars: int = Field(1_000_000, ge=1, description="最多字符数")
-    min_han_ratio: float = Field(0.3, ge=0, le=1, description="汉字占字符的最低比例")
-    min_mean_line_chars: float = Field(10.0, ge=0, description="最低平均行长, 字符")
+    min_han_ratio: float = Field(0.2, ge=0, le=1, description="汉字占字符的最低比例")
+    min_mean_line_chars: float = Field(7.0, ge=0, description="最低平均行长, 字符")
     min_terminal_line_ratio: float = Field(0.0, ge=0, le=1, description="以句末标点结尾的行的最低比例")
-    max_symbol_ratio: float = Field(0.1, ge=0, le=1, description="符号 (# … 等) 占字符的最高比例")
+    max_symbol_ratio: float = Field(0.15, ge=0, le=1, description="符号 (# … 等) 占字符的最高比例")
     max_digit_ratio: float = Field(0.3, ge=0, le=1, description="数字占字符的最高比例")
     max_ellipsis_line_ratio: float = Field(0.3, ge=0, le=1, description="以省略号或展开结尾的行的最高比例")
     max_list_line_ratio: float = Field(0.9, ge=0, le=1, description="列表行的最高比例")
     max_bracket_ratio: float = Field(0.1, ge=0, le=1, description="【】内字符的最高比例")
     max_duplicate_line_ratio: float = Field(0.3, ge=0, le=1, description="重复行字符的最高比例")
     max_top_ngram_ratio: float = Field(0.2, ge=0, le=1, description="最常见字符片段所占的最高比例")
-    max_duplicate_ngram_ratio: float = Field(0.6, ge=0, le=1, description="重复字符片段所占的最高比例")
+    max_duplicate_ngram_ratio: float = Field(0.5, ge=0, le=1, description="重复字符片段所占的最高比例")
     min_unigram_entropy: float = Field(3.0, ge=0, description="字符熵下限, nat")
+    min_flagged_words: int = Field(3, ge=1, description="违禁词出现此数次才按占比判定")
     max_flagged_ratio: float = Field(0.005, ge=0, le=1, description="赌博色情等违禁词占字符的最高比例")
     min_advert_phrases: int = Field(4, ge=1, description="不同的推销用语达到此数才按占比判为广告")
     max_advert_ratio: float = Field(0.05, ge=0, le=1, description="推销用语占字符的最高比例")

@@ -1,11 +1,11 @@
 """正文 main text: HTML -> the text that a reader came for, as plain lines, one paragraph a line.
 
-resiliparse drops navigation, headers, footers, sidebars and link clusters by rules, at 20 times the speed of
-trafilatura; where its result is poor (few characters, or a tiny share of the page) trafilatura has a try and the
-longer of the two wins. Both keep headings, list items and table cells as lines.
+    root          the template marks one element as the article: all of it but navigation and share bars
+    resiliparse   else its rules on the whole page, which drop navigation, sidebars and link clusters
+    trafilatura   when that is poor (few characters, or a tiny share of the page); the longer of the two wins
 
-libxml2, below trafilatura, silently drops what lies deeper than 255 elements: its empty answer is an answer, not an
-empty page, and the caller must count it (`MainText.text` is empty then).
+Headings, list items, table cells and code stay as lines. libxml2, below trafilatura, silently drops what lies deeper
+than 255 elements: its empty answer is an answer, not an empty page, and the caller must count it (`text` is empty).
 """
 
 from __future__ import annotations
@@ -19,15 +19,16 @@ from typing import NamedTuple
 from resiliparse.extract.html2text import extract_plain_text
 from resiliparse.parse.html import HTMLTree
 
-from tasks.transforms.page_facts import date_of, title_of
+from tasks.transforms.content_root import SKIPPED, content_root
+from tasks.transforms.page_facts import page_facts
 
+SURE_CHARS = 400  # a marked article of this length needs no second opinion
+MIN_ROOT_SHARE = 0.3  # a shorter one must have this share of what the rules find, lest it is a teaser
 _INDENTED = re.compile(r"<(?:pre|textarea)\b", re.I)
-_SPACES = re.compile(r"\s+")
-_BLANK = re.compile(r"[ \t\u00a0\u3000]+$")
 
 
 class MainText(NamedTuple):
-    """Text (empty when nothing was found), title and ISO date (None when not stated), and who found the text."""
+    """Text (empty when none was found), title and ISO date (None when not stated), and which of the three found it."""
 
     text: str
     title: str | None
@@ -39,16 +40,29 @@ def main_text(html: str, url: str, min_chars: int, min_text_ratio: float) -> Mai
     """Find the main text of a page. Below `min_chars` characters, or `min_text_ratio` of the page, try twice."""
     tree = HTMLTree.parse(html)
     keep_indent = bool(_INDENTED.search(html))
-    text, extractor = lines_of(by_resiliparse(tree), keep_indent), "resiliparse"
-    if is_poor(text, html, min_chars, min_text_ratio):
-        second = lines_of(by_trafilatura(html), keep_indent)
-        if chars(second) > chars(text):
-            text, extractor = second, "trafilatura"
-    return MainText(text, title_of(tree), date_of(tree, html, url), extractor)
+    text, extractor = lines_of(by_root(tree), keep_indent), "root"
+    if chars(text) < SURE_CHARS:
+        rules = lines_of(by_rules(tree), keep_indent)
+        if chars(text) <= MIN_ROOT_SHARE * chars(rules):
+            text, extractor = rules, "resiliparse"
+        poor = is_poor(text, html, min_chars, min_text_ratio if extractor != "root" else 0.0)
+        if poor and chars(extract_plain_text(tree)) > chars(text) + min_chars:  # else there is nothing more to find
+            second = lines_of(by_trafilatura(html), keep_indent)
+            if chars(second) > chars(text):
+                text, extractor = second, "trafilatura"
+    return MainText(text, *page_facts(tree, html, url), extractor)
 
 
-def by_resiliparse(tree: HTMLTree) -> str:
-    """Main text by rules. Comments of readers are not main text."""
+def by_root(tree: HTMLTree) -> str:
+    """Text of the element that the template marks as the article; empty when it marks none."""
+    root = content_root(tree)
+    if root is None:
+        return ""
+    return extract_plain_text(HTMLTree.parse(f"<body>{root.html}"), noscript=False, skip_elements=SKIPPED)
+
+
+def by_rules(tree: HTMLTree) -> str:
+    """Main text of the whole page by resiliparse's rules. Comments of readers are not main text."""
     return extract_plain_text(tree, main_content=True, comments=False, form_fields=False, noscript=False)
 
 
@@ -72,12 +86,13 @@ def is_poor(text: str, html: str, min_chars: int, min_text_ratio: float) -> bool
 
 def chars(text: str) -> int:
     """Characters that are not white space."""
-    return len(_SPACES.sub("", text))
+    return len("".join(text.split()))
 
 
 def lines_of(text: str, keep_indent: bool = False) -> str:
     """One paragraph a line, no blank lines, no space at either end; `keep_indent` for pages with preformatted code."""
-    ends = [_BLANK.sub("", line) for line in text.splitlines()]
-    return "\n".join(
-        line if keep_indent and line.startswith((" ", "\t")) else line.strip() for line in ends if line.strip()
-    )
+    if keep_indent:
+        lines = [line.rstrip() if line.startswith((" ", "\t")) else line.strip() for line in text.splitlines()]
+    else:
+        lines = [line.strip() for line in text.splitlines()]
+    return "\n".join(line for line in lines if line)

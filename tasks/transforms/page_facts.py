@@ -9,11 +9,15 @@ from __future__ import annotations
 
 import datetime
 import re
-from typing import Any
+from html import unescape
+from typing import NamedTuple
 
 from resiliparse.parse.html import HTMLTree
 
 MAX_TITLE_CHARS = 300
+_HEAD_CHARS = 50_000  # of a page whose head has no end
+_META = re.compile(r"<meta\b[^>]*>", re.I)
+_ATTRIBUTE = re.compile(r"""([\w:-]+)\s*=\s*(?:"([^"]*)"|'([^']*)'|([^\s"'>]+))""")
 _SPACES = re.compile(r"\s+")
 _SITE_BREAK = re.compile(
     r"\s*[_|｜»]+\s*|\s+[-\u2013\u2014·•]+\s+|-{2,}"
@@ -30,22 +34,48 @@ _URL_DAY = re.compile(
     r"/(?:[a-z]_?)?(19[9]\d|20\d\d)[-/_]?(0?[1-9]|1[0-2])[-/_]?(0[1-9]|[12]\d|3[01])(?=[-/_.]|$)", re.I
 )
 _JSON_DAY = re.compile(r'"(?:datePublished|pubDate|publishTime|dateCreated)"\s*:\s*"([^"]{8,40})"')
+_TIME = re.compile(r"""<time\b[^>]{0,200}?\bdatetime=["']?([^"'>]{8,40})""", re.I)
 _LABELLED = re.compile(
     r"(?:发布|發佈|發布|发表|發表|更新|刊登|时间|時間|日期)[^<>\d]{0,12}(?:<[^>]{0,80}>\s*){0,3}"
     r"((?:19[9]\d|20\d\d)\s*(?:[-/.]|年)\s*\d{1,2}\s*(?:[-/.]|月)\s*\d{1,2})"
 )
 
 
-def title_of(tree: HTMLTree) -> str | None:
-    """The title of a page, None when it has none."""
-    document = tree.document
-    stated = _meta(document.query_selector('meta[property="og:title"]'))
-    heading = next((t for e in document.query_selector_all("h1")[:3] if (t := _flat(e.text))), None)
-    full = _flat(tree.title)
-    site = _meta(document.query_selector('meta[property="og:site_name"]'))
+class Stated(NamedTuple):
+    """Title and ISO date of a page; None where it does not say."""
+
+    title: str | None
+    date: str | None
+
+
+def page_facts(tree: HTMLTree, html: str, url: str) -> Stated:
+    """What a page says about itself."""
+    metas = meta_elements(html)
+    return Stated(_title(tree, metas), _date(metas, html, url))
+
+
+def meta_elements(html: str) -> dict[str, str]:
+    """Content of the <meta> elements of a page's head by property, name or itemprop in lower case; the first wins.
+
+    By pattern, not by the tree: ten times as fast, and the head of a page holds nothing that could mislead it.
+    """
+    end = html.find("</head>")
+    found: dict[str, str] = {}
+    for tag in _META.findall(html, 0, end if end >= 0 else _HEAD_CHARS):
+        attributes = {name.lower(): value or bare or single for name, value, single, bare in _ATTRIBUTE.findall(tag)}
+        name = attributes.get("property") or attributes.get("name") or attributes.get("itemprop")
+        if name and attributes.get("content"):
+            found.setdefault(name.lower(), unescape(attributes["content"]))
+    return found
+
+
+def _title(tree: HTMLTree, metas: dict[str, str]) -> str | None:
+    stated, site = _flat(metas.get("og:title")), _flat(metas.get("og:site_name"))
     if stated:
         return without_site(stated, site)
-    if heading and (not full or heading in full):
+    full = _flat(tree.title)
+    heading = next((t for e in tree.document.query_selector_all("h1")[:3] if (t := _flat(e.text))), None)
+    if heading and (not full or (heading in full and heading not in _SITE_BREAK.split(full)[1:])):
         return heading[:MAX_TITLE_CHARS]
     return without_site(full, site) if full else None
 
@@ -58,20 +88,12 @@ def without_site(title: str, site: str | None = None) -> str:
     return (parts[0] if parts else title)[:MAX_TITLE_CHARS]
 
 
-def date_of(tree: HTMLTree, html: str, url: str) -> str | None:
-    """The ISO date that the page states, None when it states none."""
-    found = {}
-    for element in tree.document.query_selector_all("meta[content]"):
-        name = element.getattr("property") or element.getattr("name") or element.getattr("itemprop")
-        if name:
-            found.setdefault(name.lower(), element.getattr("content"))
+def _date(metas: dict[str, str], html: str, url: str) -> str | None:
     for name in _DATE_META:
-        if (value := found.get(name)) and (day := iso_day(value)):
+        if day := iso_day(metas.get(name, "")):
             return day
-    if (stated := _JSON_DAY.search(html)) and (day := iso_day(stated[1])):
-        return day
-    for element in tree.document.query_selector_all("time[datetime]")[:1]:
-        if day := iso_day(element.getattr("datetime") or ""):
+    for pattern in (_JSON_DAY, _TIME):
+        if (stated := pattern.search(html)) and (day := iso_day(stated[1])):
             return day
     if (parts := _URL_DAY.search(url)) and (day := _day(*parts.groups())):
         return day
@@ -93,10 +115,6 @@ def _day(year: str, month: str, day: str) -> str | None:
         return datetime.date(int(year), int(month), int(day)).isoformat()
     except ValueError:
         return None
-
-
-def _meta(element: Any) -> str | None:
-    return _flat(element.getattr("content")) if element else None
 
 
 def _flat(text: str | None) -> str:
