@@ -18,6 +18,8 @@ import numpy as np
 import numpy.typing as npt
 from tokenizers import Regex, Tokenizer, decoders, models, pre_tokenizers, trainers
 
+from tasks.transforms.flat_text import offsets_of
+
 SEPARATOR, PAD = "<|endoftext|>", "<|pad|>"
 SEPARATOR_ID, PAD_ID = 0, 1
 QWEN2 = (
@@ -144,5 +146,4 @@ class _Tokenizers:
 
 def _joined(made: list[TokenIds]) -> Encoded:
     lengths = np.fromiter(map(len, made), dtype=np.int64, count=len(made))
-    offsets = np.concatenate((np.zeros(1, dtype=np.int64), np.cumsum(lengths)))
-    return Encoded(np.concatenate(made) if made else np.zeros(0, dtype=np.uint32), offsets)
+    return Encoded(np.concatenate(made) if made else np.zeros(0, dtype=np.uint32), offsets_of(lengths))

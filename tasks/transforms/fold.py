@@ -12,41 +12,30 @@ traditional text another key than the simplified text that it was made from.
 from __future__ import annotations
 
 import unicodedata
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from functools import cache
-from typing import NamedTuple
 
 import numpy as np
-import numpy.typing as npt
 
-Codes = npt.NDArray[np.uint32]
-Offsets = npt.NDArray[np.int64]
+from tasks.transforms.flat_text import Codes, FlatText, flat_text
 
 _ASSIGNED = 0x33480  # no letter, mark or number is assigned from here on (Unicode 17)
 _NORMALISE = np.uint32(1 << 31)  # this character needs the NFKC form of its whole text
 _KEEP = ("L", "M", "N")
 _VARIATION = frozenset([*range(0xFE00, 0xFE10), *range(0x180B, 0x1810)])  # say how a glyph looks, not what it says
-_BATCH_CHARS = 1 << 20  # a batch of a megabyte or so stays in the cache
 
 
-class Folded(NamedTuple):
-    """Keys of n texts: key i is `codes[offsets[i]:offsets[i + 1]]`, code points."""
-
-    codes: Codes
-    offsets: Offsets  # n + 1
-
-
-def fold(texts: Sequence[str], fold_script: bool) -> Folded:
+def fold(texts: Sequence[str], fold_script: bool) -> FlatText:
     """Keys of texts. A text of nothing but punctuation is its own key; an empty text has an empty key."""
     table = _table(fold_script)
-    raw, offsets = code_points(texts)
+    raw, offsets = flat_text(texts)
     codes = table[np.minimum(raw, _ASSIGNED)]
     flagged = np.flatnonzero(codes & _NORMALISE)
     if flagged.size:
         normal = list(texts)
         for i in np.unique(np.searchsorted(offsets, flagged, side="right") - 1):
             normal[i] = unicodedata.normalize("NFKC", normal[i])
-        raw, offsets = code_points(normal)
+        raw, offsets = flat_text(normal)
         codes = table[np.minimum(raw, _ASSIGNED)] & ~_NORMALISE
     keep = codes != 0
     ends = np.concatenate(([0], np.cumsum(keep)))[offsets]
@@ -55,30 +44,7 @@ def fold(texts: Sequence[str], fold_script: bool) -> Folded:
         whole = np.repeat(bare, np.diff(offsets))
         codes, keep = np.where(whole, raw, codes), keep | whole
         ends = np.concatenate(([0], np.cumsum(keep)))[offsets]
-    return Folded(codes[keep], ends)
-
-
-def batches(texts: Sequence[str], chars: int = _BATCH_CHARS) -> Iterator[slice]:
-    """Slices of at least one text and about `chars` characters, in order."""
-    start = size = 0
-    for i, text in enumerate(texts):
-        size += len(text)
-        if size >= chars:
-            yield slice(start, i + 1)
-            start, size = i + 1, 0
-    if start < len(texts):
-        yield slice(start, len(texts))
-
-
-def code_points(texts: Sequence[str]) -> Folded:
-    """Texts as code points, nothing folded."""
-    codes = np.frombuffer("".join(texts).encode("utf-32-le", "surrogatepass"), dtype=np.uint32)
-    return Folded(codes, offsets_of(np.fromiter(map(len, texts), dtype=np.int64, count=len(texts))))
-
-
-def offsets_of(lengths: npt.NDArray[np.int64]) -> Offsets:
-    """Lengths of n pieces -> n + 1 offsets."""
-    return np.concatenate((np.zeros(1, dtype=np.int64), np.cumsum(lengths, dtype=np.int64)))
+    return FlatText(codes[keep], ends)
 
 
 @cache

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 
-from tasks.transforms.fold import Folded, Offsets, offsets_of
+from tasks.transforms.flat_text import FlatText, Offsets, offsets_of
 
 Hashes = npt.NDArray[np.uint64]
 
@@ -14,7 +14,7 @@ _BASE = np.uint64(0x9E3779B97F4A7C15)
 _MIX_1, _MIX_2 = np.uint64(0xBF58476D1CE4E5B9), np.uint64(0x94D049BB133111EB)
 
 
-def shingles(keys: Folded, chars: int) -> tuple[Hashes, Offsets]:
+def shingles(keys: FlatText, chars: int) -> tuple[Hashes, Offsets]:
     """Hashes of all n-grams of every key, and the n + 1 offsets of the keys in them.
 
     A key shorter than `chars` has one shingle, the key itself; so has an empty one.
@@ -35,14 +35,14 @@ def shingles(keys: Folded, chars: int) -> tuple[Hashes, Offsets]:
     return _mixed(hashes[within]), offsets_of(lengths - chars + 1)
 
 
-def _padded(keys: Folded, chars: int) -> Folded:
+def _padded(keys: FlatText, chars: int) -> FlatText:
     """Keys of at least `chars` code points; code point 0, which no key holds, fills short ones."""
     lengths = np.diff(keys.offsets)
     short = np.maximum(chars - lengths, 0)
     if not short.any():
         return keys
     places = np.repeat(keys.offsets[1:], short)
-    return Folded(np.insert(keys.codes, places, 0), offsets_of(lengths + short))
+    return FlatText(np.insert(keys.codes, places, 0), offsets_of(lengths + short))
 
 
 def _mixed(hashes: Hashes) -> Hashes:

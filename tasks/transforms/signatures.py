@@ -19,7 +19,8 @@ import numpy.typing as npt
 import polars as pl
 
 from data_contracts.stages import DedupConfig
-from tasks.transforms.fold import Folded, batches, fold
+from tasks.transforms.flat_text import FlatText, batches, offsets_of
+from tasks.transforms.fold import fold
 from tasks.transforms.shingles import shingles
 
 DIGEST_BYTES = 16
@@ -66,7 +67,7 @@ def signed(digests: Sequence[bytes], matrix: Signatures, cfg: DedupConfig) -> pl
     return pl.DataFrame(columns)
 
 
-def minhash(keys: Folded, cfg: DedupConfig) -> Signatures:
+def minhash(keys: FlatText, cfg: DedupConfig) -> Signatures:
     """MinHash signatures (keys, slots) over the character n-grams of keys, by rensa."""
     from rensa import RMinHash
 
@@ -78,19 +79,18 @@ def minhash(keys: Folded, cfg: DedupConfig) -> Signatures:
     return np.array(made.to_rows(), dtype=np.uint32)
 
 
-def _digests(keys: Folded) -> list[bytes]:
+def _digests(keys: FlatText) -> list[bytes]:
     whole, ends = keys.codes.tobytes(), (keys.offsets * keys.codes.itemsize).tolist()
     return [hashlib.blake2b(whole[a:b], digest_size=DIGEST_BYTES).digest() for a, b in itertools.pairwise(ends)]
 
 
-def _chosen(keys: Folded, which: list[int]) -> Folded:
+def _chosen(keys: FlatText, which: list[int]) -> FlatText:
     if len(which) == len(keys.offsets) - 1:
         return keys
     lengths = np.diff(keys.offsets)
     chosen = np.zeros(len(lengths), dtype=bool)
     chosen[which] = True
-    ends = np.concatenate((np.zeros(1, dtype=np.int64), np.cumsum(lengths[chosen])))
-    return Folded(keys.codes[np.repeat(chosen, lengths)], ends)
+    return FlatText(keys.codes[np.repeat(chosen, lengths)], offsets_of(lengths[chosen]))
 
 
 def _band_keys(rows: Signatures) -> npt.NDArray[np.uint64]:

@@ -22,7 +22,7 @@ from typing import NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from tasks.transforms.fold import Codes, Offsets, batches, code_points, offsets_of
+from tasks.transforms.flat_text import Codes, Offsets, batches, flat_text, offsets_of
 
 _HAN, _RARE_HAN, _LETTER, _SPACE, _MARK = 1, 2, 3, 4, 5
 _LAST = 0x32FFF  # everything beyond counts as a mark: nothing is assigned there but private use and selectors
@@ -54,7 +54,7 @@ def words(texts: Sequence[str], hmm: bool = True) -> Words:
 
 
 def _words(texts: Sequence[str], hmm: bool) -> Words:
-    codes, offsets = code_points(texts)
+    codes, offsets = flat_text(texts)
     kinds = _kinds()[np.minimum(codes, _LAST)]
     begins = _begins(codes, kinds)
     begins[offsets[:-1][np.diff(offsets) > 0]] = True  # a text begins a unit

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tasks.transforms.fold import batches, fold
+from tasks.transforms.fold import fold
 
 T2S = opencc.OpenCC("t2s")
 
@@ -59,10 +59,3 @@ def test_key_is_what_its_definition_says_and_does_not_depend_on_neighbours(texts
 @given(st.lists(st.text(alphabet="裏面龍龙乾隆後后發发臺台，。ab１", max_size=30), max_size=4))
 def test_a_converted_copy_has_the_key_of_its_original(texts):
     assert keys([T2S.convert(t) for t in texts if t]) == keys([t for t in texts if t])
-
-
-@given(st.lists(st.text(max_size=30), max_size=12), st.integers(1, 50))
-def test_batches_cover_everything_once(texts, chars):
-    parts = [texts[part] for part in batches(texts, chars)]
-    assert all(parts)
-    assert [t for part in parts for t in part] == texts

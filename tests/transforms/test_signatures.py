@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from data_contracts.stages import DedupConfig
 from tasks.transforms.clusters import similarity
-from tasks.transforms.fold import code_points
+from tasks.transforms.flat_text import flat_text
 from tasks.transforms.shingles import shingles
 from tasks.transforms.signatures import band, sign
 from tests.given_documents import documents
@@ -18,7 +18,7 @@ CFG = DedupConfig()
 
 @given(st.lists(st.text(alphabet="天地玄黄宇宙洪荒", max_size=30), max_size=6), st.integers(1, 8))
 def test_shingles_are_the_ngrams_of_each_text(texts, n):
-    hashes, offsets = shingles(code_points(texts), n)
+    hashes, offsets = shingles(flat_text(texts), n)
     names: dict[int, str] = {}
     for text, start, end in zip(texts, offsets[:-1], offsets[1:], strict=True):
         grams = [text[i : i + n] for i in range(max(1, len(text) - n + 1))]
