@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import itertools
+
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -10,7 +12,7 @@ from tasks.transforms.flat_text import batches, flat_text
 def test_every_text_can_be_cut_out_again(texts):
     codes, offsets = flat_text(texts)
     whole = codes.tobytes().decode("utf-32-le")
-    assert [whole[a:b] for a, b in zip(offsets[:-1], offsets[1:], strict=True)] == texts
+    assert [whole[a:b] for a, b in itertools.pairwise(offsets)] == texts
     assert offsets[0] == 0
     assert offsets[-1] == len(codes)
 
