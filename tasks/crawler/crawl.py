@@ -7,24 +7,22 @@ import contextlib
 import resource
 import time
 from collections import Counter
+from collections.abc import Coroutine
+from typing import Any
 
 from data_contracts.sources import CrawlSource
 from tasks.crawler import progress
-from tasks.crawler.archive import Archive, Exchange, Headers
-from tasks.crawler.fetching import AnswerTooLarge, Fetch, Fetched, FetchFailed
-from tasks.crawler.frontier import PAGE, SITEMAP, Frontier, Outcome, Place, Row
-from tasks.crawler.judge import MAX_SITEMAP_BYTES, RETRY_STATUSES, Answer, judge, retry_after
-from tasks.crawler.netguard import AddressBlocked
+from tasks.crawler.archive import Archive, Headers
+from tasks.crawler.fetching import Fetch
+from tasks.crawler.frontier import PAGE, Frontier, Row
 from tasks.crawler.politeness import Origin, Politeness
 from tasks.crawler.robots_reader import RobotsReader
 from tasks.crawler.scope import Scope
-from tasks.crawler.urls import join
+from tasks.crawler.visiting import Visitor
 
 MAX_REQUESTS = 32  # on their way at once, over all origins
 COMMIT_SECONDS = 0.5  # work that a crash may undo
 PROGRESS_SECONDS = 1.0
-PATIENCE = 3  # failures in a row before an origin is left alone for a while
-MAX_PARK_SECONDS = 60.0
 
 
 class Crawl:
@@ -35,10 +33,10 @@ class Crawl:
     ) -> None:
         """`sent`: the headers of every request, for the archive."""
         self.source, self.scope, self.frontier, self.archive = source, scope, frontier, archive
-        self._fetch, self._sent = fetch, sent
         self.polite = Politeness(source.seconds_between_requests, source.requests_per_host)
-        self.robots = RobotsReader(source, frontier, fetch, self._write, self._enter_sitemaps)
-        self.counts: Counter[str] = Counter()
+        self._visitor = Visitor(source, scope, frontier, archive, self.polite, fetch, sent)
+        self.robots = RobotsReader(source, frontier, fetch, self._visitor.write, self._visitor.enter_sitemaps)
+        self.counts: Counter[str] = self._visitor.counts
         self._tasks: set[asyncio.Task[None]] = set()
         self._wake = asyncio.Event()
         self._fatal: BaseException | None = None
@@ -67,7 +65,7 @@ class Crawl:
 
     def _restore(self) -> None:
         """Take up the frontier as it is: seeds, counts, origins."""
-        self.frontier.add([s for s in self.scope.seeds if self.scope.admits(s)], depth=0)
+        self.frontier.add(self.scope.seeds, depth=0)
         rows = self.frontier.db.execute(
             "SELECT origin.origin, count(*), origin.not_before, origin.reason, origin.error "
             "FROM url JOIN origin ON origin.id = url.origin WHERE state = 0 GROUP BY url.origin"
@@ -112,7 +110,7 @@ class Crawl:
                 self.polite.list(origin)
             self._changed = True
 
-    def _begin(self, origin: Origin, work: asyncio._CoroutineLike[None]) -> None:
+    def _begin(self, origin: Origin, work: Coroutine[Any, Any, None]) -> None:
         self.polite.started(origin, time.time())
         self.polite.list(origin)
         task = asyncio.create_task(work)
@@ -137,101 +135,10 @@ class Crawl:
 
     async def _visit(self, origin: Origin, row: Row) -> None:
         try:
-            limit = MAX_SITEMAP_BYTES if row.kind == SITEMAP else self.source.max_page_bytes
-            fetched = await self._fetch(row.url, row.kind == SITEMAP or row.depth == 0, limit)
-        except FetchFailed as error:
-            self._failed(origin, row, str(error))
-        except AnswerTooLarge as error:
-            self._finish(row, Outcome(reason="too_large", error=str(error)))
-        except AddressBlocked as error:
-            self._finish(row, Outcome(reason="address_blocked", error=str(error)))
-        else:
-            origin.failures = 0
-            self._answered(origin, row, fetched)
+            await self._visitor.visit(origin, row)
         finally:
             self._pages_in_flight -= row.kind == PAGE
             self._changed = True
-
-    def _answered(self, origin: Origin, row: Row, fetched: Fetched) -> None:
-        status = fetched.status
-        if status in RETRY_STATUSES and row.tries + 1 < self.source.max_tries:
-            self._write(row.url, fetched, None)
-            asked = retry_after(fetched.header("Retry-After"))
-            until = time.time() + (self._backoff(row.tries) if asked is None else asked)
-            if asked is not None and status in (429, 503):
-                self.polite.park(origin, until)
-                self.frontier.park(origin.name, until)
-            self._again(origin, row, until, f"HTTP {status}")
-            return
-        location = fetched.header("Location")
-        answer = Answer(
-            url=row.url,
-            status=status,
-            body=fetched.body,
-            content_type=fetched.header("Content-Type"),
-            content_encoding=fetched.header("Content-Encoding"),
-            location=None if location is None else location.encode("latin-1"),
-            robots_tag=(fetched.header("X-Robots-Tag") or "").lower(),
-            cut=fetched.cut,
-        )
-        outcome = judge(answer, row.kind, row.depth == 0, self.source.max_page_bytes)
-        self.counts["pages"] += row.kind == PAGE
-        self._finish(row, outcome, self._write(row.url, fetched, outcome.reason))
-
-    def _write(self, url: str, fetched: Fetched, reason: str | None) -> Place:
-        """Archive an answer; a body that is too large (a bomb, perhaps) is left out."""
-        self.counts["answers"] += 1
-        self.counts["bytes"] += len(fetched.body)
-        cut = reason == "too_large" or fetched.cut is not None
-        exchange = Exchange(
-            url=url,
-            request_headers=self._sent,
-            status=fetched.status,
-            protocol=fetched.protocol,
-            headers=fetched.readable_headers(),
-            body=b"" if cut else fetched.body,
-            address=fetched.address,
-            truncated="length" if cut else None,
-        )
-        return self.archive.write(exchange)
-
-    def _finish(self, row: Row, outcome: Outcome, place: Place | None = None) -> None:
-        in_scope = tuple(link for link in outcome.links if self._admits(link, outcome.links_kind))
-        followed = outcome.location if outcome.location and self._admits(outcome.location, row.kind) else None
-        self.polite.add(self.frontier.finish(row, outcome, in_scope, followed, place))
-
-    def _admits(self, url: str, kind: int) -> bool:
-        return self.scope.admits_sitemap(url) if kind == SITEMAP else self.scope.admits(url)
-
-    def _enter_sitemaps(self, origin: Origin, named: list[str]) -> None:
-        """Sitemaps that robots.txt names, and the usual place."""
-        if not self.source.sitemaps:
-            return
-        found = [url for name in [*named, "/sitemap.xml"] if (url := join(f"{origin.name}/", name))]
-        wanted = [url for url in dict.fromkeys(found) if self._admits(url, SITEMAP)]
-        self.polite.add(self.frontier.add(wanted, depth=0, kind=SITEMAP))
-
-    def _failed(self, origin: Origin, row: Row, error: str) -> None:
-        """No answer: later again, unless the URL or its whole origin has used up its tries."""
-        self.counts["failures"] += 1
-        origin.failures += 1
-        if origin.failures >= self.source.max_failures_in_a_row:
-            origin.closed = ("fetch_failed", f"{origin.failures} failures in a row at {origin.name}, the last: {error}")
-        elif origin.failures >= PATIENCE:
-            pause = self._backoff(origin.failures - PATIENCE)
-            self.polite.park(origin, time.time() + min(pause, MAX_PARK_SECONDS))
-        if row.tries + 1 >= self.source.max_tries:
-            self._finish(row, Outcome(reason="fetch_failed", error=error))
-        else:
-            self._again(origin, row, time.time() + self._backoff(row.tries), error)
-
-    def _again(self, origin: Origin, row: Row, not_before: float, error: str) -> None:
-        self.counts["retries"] += 1
-        self.frontier.retry(row, not_before, error)
-        self.polite.add({origin.name: 1})
-
-    def _backoff(self, tries: int) -> float:
-        return float(self.source.backoff_seconds * 2.0 ** min(tries, 10))
 
     def _give_up(self, origin: Origin, reason: str, error: str) -> None:
         self.frontier.give_up(origin.name, reason, error)

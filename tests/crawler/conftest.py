@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import gzip
 import hashlib
@@ -19,6 +20,14 @@ from types import SimpleNamespace
 import pytest
 from warcio.archiveiterator import ArchiveIterator
 from warcio.checker import Checker
+
+from data_contracts.sources import CrawlSource
+from tasks.crawler import visits
+from tasks.crawler.archive import Archive
+from tasks.crawler.crawl import Crawl
+from tasks.crawler.fetching import Fetched
+from tasks.crawler.frontier import Frontier
+from tasks.crawler.scope import Scope
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -102,6 +111,75 @@ def other_site():
     made.close()
 
 
+class Web:
+    """Sites in memory: what stands on the other side of the crawl's `Fetch` when no network is wanted."""
+
+    origin = "http://a.cn"
+
+    def __init__(self):
+        self.pages = {}  # URL or path of `origin` -> (status, headers, body), or an async function without arguments
+        self.hits = []  # (time, path or URL)
+        self.now = self.most = 0
+
+    page = Site.page
+
+    def asked(self, path):
+        """Times at which a path was requested."""
+        return [at for at, asked in self.hits if asked == path]
+
+    async def fetch(self, url, any_type, max_bytes):
+        """The port that the engine implements."""
+        path = url.removeprefix(self.origin)
+        self.hits.append((time.time(), path))
+        self.now += 1
+        self.most = max(self.most, self.now)
+        try:
+            await asyncio.sleep(0.002)
+            page = self.pages.get(path, (404, {}, b"<p>404"))
+            status, headers, body = (await page()) if callable(page) else page
+        finally:
+            self.now -= 1
+        return Fetched(status, "HTTP/1.1", list({"Content-Type": "text/html", **headers}.items()), body, None)
+
+
+class Quick:
+    """The crawl over a Web, in this process."""
+
+    def __init__(self, web, folder, **fields):
+        folder.mkdir(parents=True, exist_ok=True)
+        settings = {
+            "name": "quick",
+            "licence": "CC0-1.0",
+            "seeds": (f"{web.origin}/",),
+            "seconds_between_requests": 0,
+            "requests_per_host": 4,
+            "backoff_seconds": 0.01,
+            "max_tries": 2,
+        }
+        source = CrawlSource(**(settings | fields))
+        self.frontier = Frontier(folder / "frontier.sqlite", source.max_depth)
+        archive = Archive(folder / "warc", source.name, self.frontier, "")
+        self.scope = Scope(source.seeds, source.url_prefixes)
+        self.crawl = Crawl(source, self.scope, self.frontier, archive, web.fetch, [("User-Agent", "ziliu")])
+        asyncio.run(asyncio.wait_for(self.crawl.run(), 30))
+        archive.close()
+        self.visits = list(visits.rows(self.frontier))
+        self.by_path = {v["url"].removeprefix(web.origin): v for v in self.visits}
+        self.reasons = {path: v["reason"] for path, v in self.by_path.items()}
+        self.frontier.close()
+
+
+@pytest.fixture
+def web():
+    return Web()
+
+
+@pytest.fixture
+def quick(tmp_path):
+    """Crawl a Web and give what came of it."""
+    return lambda web, **fields: Quick(web, tmp_path / "quick", **fields)
+
+
 class Run:
     """The program over one folder."""
 
@@ -151,7 +229,7 @@ class Run:
         process = self.start()
         until = time.time() + timeout
         while time.time() < until and process.poll() is None and not ready():
-            time.sleep(0.005)
+            time.sleep(0.03)
         alive = process.poll() is None
         process.send_signal(signal.SIGKILL)
         process.communicate()

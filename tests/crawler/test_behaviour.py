@@ -1,20 +1,12 @@
-"""How the crawler treats hosts, its folder and its config: small crawls, each of one thing."""
+"""The program and the network, its folder and its config: small crawls of real servers, each of one thing."""
 
 from __future__ import annotations
 
-import itertools
 import json
 import resource
 import socket
-import time
 
 import pytest
-
-ROBOTS = {"Content-Type": "text/plain"}
-
-
-def gaps(times):
-    return [b - a for a, b in itertools.pairwise(times)]
 
 
 def test_nothing_outside_the_allow_list_is_connected_to(site, other_site, crawl):
@@ -75,102 +67,6 @@ def test_a_name_that_resolves_to_an_allowed_address(site, crawl):
     assert [v["reason"] for v in run.visits() if not v["url"].endswith(".xml")] == [None, None]
 
 
-@pytest.mark.parametrize("status", [500, 503, 429])
-def test_robots_that_fails_closes_the_host(site, crawl, status):
-    site.page("/", "/x")
-    site.pages["/robots.txt"] = (status, ROBOTS, b"User-agent: *\nAllow: /\n")
-    run = crawl(site, max_tries=3)
-    assert run() == 0
-    assert len(site.asked("/robots.txt")) == 3
-    assert site.asked("/") == []
-    (visit,) = run.visits()
-    assert visit["reason"] == "robots_disallowed"
-    assert str(status) in visit["error"]
-
-
-def test_robots_that_fails_once_is_asked_again(site, crawl):
-    site.page("/")
-    answers = [(500, ROBOTS, b"x"), (200, ROBOTS, b"User-agent: *\nDisallow: /x\n")]
-    site.pages["/robots.txt"] = lambda handler: answers.pop(0)
-    site.page("/", "/x")
-    run = crawl(site)
-    assert run() == 0
-    assert {p: v["reason"] for p, v in run.by_path(site).items()}["/x"] == "robots_disallowed"
-    assert run.by_path(site)["/"]["reason"] is None
-
-
-def test_a_missing_robots_allows_everything_and_redirects_are_followed(site, crawl):
-    site.page("/", "/private/x")
-    site.page("/private/x")
-    site.page("/robots.txt", status=301, Location="/real-robots.txt")
-    site.pages["/real-robots.txt"] = (200, ROBOTS, b"User-agent: *\nDisallow: /private/\n")
-    run = crawl(site)
-    assert run() == 0
-    assert run.by_path(site)["/private/x"]["reason"] == "robots_disallowed"
-
-
-def test_requests_to_a_host_keep_their_distance(site, crawl):
-    site.page("/", *(f"/{n}" for n in range(4)))
-    for n in range(4):
-        site.page(f"/{n}")
-    run = crawl(site, seconds_between_requests=0.3, sitemaps=False)
-    assert run() == 0
-    assert len(site.hits) == 6
-    assert min(gaps([at for at, _, _ in site.hits])) > 0.25
-
-
-def test_crawl_delay_is_kept(site, crawl):
-    site.page("/", "/1", "/2")
-    site.page("/1")
-    site.page("/2")
-    site.pages["/robots.txt"] = (200, ROBOTS, b"User-agent: *\nCrawl-delay: 0.4\n")
-    run = crawl(site, sitemaps=False)
-    assert run() == 0
-    assert min(gaps([at for at, path, _ in site.hits if path != "/robots.txt"])) > 0.35
-
-
-def test_no_more_requests_at_once_than_the_config_says(site, crawl):
-    now, most = [], []
-
-    def answer(handler):
-        now.append(1)
-        most.append(len(now))
-        time.sleep(0.1)
-        now.pop()
-        return 200, {}, b"<p>x"
-
-    site.page("/", *(f"/{n}" for n in range(12)))
-    for n in range(12):
-        site.pages[f"/{n}"] = answer
-    run = crawl(site, requests_per_host=3)
-    assert run() == 0
-    assert max(most) == 3
-
-
-def test_a_slow_host_does_not_hold_another(site, other_site, crawl):
-    def hang(handler):
-        time.sleep(3)
-        return 200, {}, b"<p>late"
-
-    for n in range(20):
-        site.pages[f"/{n}"] = hang
-        other_site.page(f"/{n}", f"/{n + 1}")
-    site.page("/", *(f"/{n}" for n in range(20)), f"{other_site.origin}/0")
-    allow = [f"127.0.0.1/32:{site.port}", f"127.0.0.1/32:{other_site.port}"]
-    prefixes = [f"{site.origin}/", f"{other_site.origin}/"]
-    run = crawl(
-        site, allow_addresses=allow, url_prefixes=prefixes, timeout_seconds=1, max_tries=1, max_failures_in_a_row=6
-    )
-    assert run(timeout=40) == 0
-    last_quick = max(at for at, path, _ in other_site.hits)
-    assert last_quick - other_site.hits[0][0] < 2.5
-    reasons = [v["reason"] for p, v in run.by_path(site).items() if p != "/" and "xml" not in p]
-    assert reasons == ["fetch_failed"] * 20
-    asked = sum(path[1:].isdigit() for _, path, _ in site.hits)
-    assert asked < 20  # the budget closed the host
-    assert any("failures in a row" in (v["error"] or "") for v in run.visits())
-
-
 def test_a_host_that_is_not_there(site, crawl):
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
@@ -180,35 +76,6 @@ def test_a_host_that_is_not_there(site, crawl):
     (visit,) = run.visits()
     assert visit["reason"] == "fetch_failed"
     assert run.end["answered"] == 0
-
-
-def test_the_page_limit_is_kept_and_the_rest_is_named(site, crawl):
-    site.page("/", *(f"/{n}" for n in range(30)))
-    for n in range(30):
-        site.page(f"/{n}")
-    run = crawl(site, max_pages=10, sitemaps=False)
-    assert run() == 0
-    assert run.end["reasons"] == {"page_limit": 21, "kept": 10}
-    assert len(site.hits) == 11
-
-
-def test_the_depth_limit_is_kept(site, crawl):
-    for n in range(6):
-        site.page(f"/{n}", f"/{n + 1}")
-    run = crawl(site, seeds=[f"{site.origin}/0"], max_depth=2, sitemaps=False)
-    assert run() == 0
-    assert list(run.by_path(site)) == ["/0", "/1", "/2"]
-    assert run.end["links_too_deep"] == 1
-
-
-def test_the_scope_is_kept(site, other_site, crawl):
-    site.page("/docs/", "/docs/a", "/blog/b", f"{other_site.origin}/")
-    site.page("/docs/a")
-    allow = [f"127.0.0.1/32:{site.port}", f"127.0.0.1/32:{other_site.port}"]
-    run = crawl(site, seeds=[f"{site.origin}/docs/"], url_prefixes=[f"{site.origin}/docs/"], allow_addresses=allow)
-    assert run() == 0
-    assert set(run.by_path(site)) == {"/docs/", "/docs/a", "/sitemap.xml"}
-    assert other_site.hits == []
 
 
 def test_certificates_are_verified(site, crawl, tmp_path):

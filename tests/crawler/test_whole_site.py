@@ -19,6 +19,11 @@ def slow_once(handler):
     return 200, {}, "<p>慢".encode()
 
 
+def short(handler):
+    handler.close_connection = True
+    return 200, {"Content-Length": "500"}, b"abc"
+
+
 def endless(handler):
     handler.send_response(200)
     handler.send_header("Content-Type", "text/html")
@@ -91,7 +96,7 @@ def build(site):
     site.pages["/no-gzip"] = (200, {"Content-Encoding": "gzip"}, b"<p>not packed at all")
     site.pages["/bad-gzip"] = (200, {"Content-Encoding": "gzip"}, packed[:20] + b"\xff" * 30)
     site.pages["/missing-gzip"] = (404, {"Content-Encoding": "gzip"}, packed[:20] + b"\xff" * 30)
-    site.pages["/short"] = (200, {"Content-Length": "500"}, b"abc")
+    site.pages["/short"] = short
     site.pages["/nul"] = (200, {}, b"<p>\0\0\xff\xfe\0</p>")
     trap = "/trap/a/"
     for _ in range(8):
