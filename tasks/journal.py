@@ -69,6 +69,7 @@ class Journal:
 
 
 _open: list[Journal] = []
+_ended: list[Journal] = []
 
 
 @contextlib.contextmanager
@@ -85,7 +86,12 @@ def keep(flow: str, cfg: Place) -> Iterator[Journal]:
     try:
         yield _open[-1]
     finally:
-        _open.pop()
+        _ended.append(_open.pop())
+
+
+def last() -> Journal | None:
+    """The journal of the run that ended last in this process."""
+    return _ended[-1] if _ended else None
 
 
 def note(stage: str, title: str, manifest: Manifest, cached: bool) -> None:

@@ -1,0 +1,147 @@
+"""命令行 the `ziliu` command, thin: every command is a few lines over a function of another room."""
+
+from __future__ import annotations
+
+import os
+import sys
+from pathlib import Path
+from typing import Annotated
+
+os.environ.setdefault("POLARS_MAX_THREADS", "2")  # this process reads manifests; the shards' workers have their own
+
+import typer
+
+from data_contracts.config import default_store
+from deployments.wording import speak
+
+app = typer.Typer(add_completion=False, no_args_is_help=True, rich_markup_mode=None, help="字流 ziliu: 从网页到模型.")
+Config = Annotated[Path, typer.Argument(help="配置文件 (config file)")]
+Set = Annotated[list[str], typer.Option("--set", help="覆盖一项配置, 如 pretrain.strategy=ddp (override one key)")]
+StoreOption = Annotated[str, typer.Option("--store", help="仓库目录 (store folder)")]
+Language = Annotated[str, typer.Option("--lang", help="zh 中文与英文, en 只用英文")]
+
+
+@app.callback()
+def language(lang: Language = "zh") -> None:
+    """字流 ziliu: from a crawled Chinese web page to an evaluated language model."""
+    if lang not in ("zh", "en"):
+        raise typer.BadParameter("zh or en", param_hint="--lang")
+    speak(lang)
+
+
+def _run(flow: str, config: Path, overrides: list[str]) -> None:
+    from deployments.running import run_file
+
+    raise typer.Exit(run_file(flow, config, overrides))
+
+
+@app.command()
+def run(config: Config, overrides: Set = []) -> None:
+    """全流程 the whole road: crawl to evaluated model."""
+    _run("everything", config, overrides)
+
+
+@app.command()
+def corpus(config: Config, overrides: Set = []) -> None:
+    """语料 sources -> a gated corpus."""
+    _run("corpus", config, overrides)
+
+
+@app.command()
+def vocabulary(config: Config, overrides: Set = []) -> None:
+    """词表 the latest corpus -> tokenizer and blocks."""
+    _run("vocabulary", config, overrides)
+
+
+@app.command()
+def pretrain(config: Config, overrides: Set = []) -> None:
+    """预训练 the latest blocks -> model."""
+    _run("pretraining", config, overrides)
+
+
+@app.command()
+def assess(config: Config, overrides: Set = []) -> None:
+    """评测 the latest model -> scores."""
+    _run("assessment", config, overrides)
+
+
+@app.command()
+def demo(overrides: Set = []) -> None:
+    """样例 the whole road on the embedded sample site."""
+    from deployments.demo.road import run_demo
+
+    raise typer.Exit(run_demo(overrides))
+
+
+@app.command()
+def server(store: StoreOption = default_store(), port: int = 4200) -> None:
+    """服务器 keep the Prefect server and UI up until Ctrl-C."""
+    from deployments.serving import serve
+
+    raise typer.Exit(serve(store, port))
+
+
+@app.command()
+def show(
+    stage: Annotated[str, typer.Argument(help="阶段, 如 clean; 空则列出全部 (empty: everything)")] = "",
+    quarantine: Annotated[bool, typer.Option("--quarantine", help="显示被隔离的行 (refused rows)")] = False,
+    reason: Annotated[str, typer.Option(help="只看一种原因, 如 too_short")] = "",
+    samples: Annotated[int, typer.Option(help="样例数")] = 3,
+    store: StoreOption = default_store(),
+) -> None:
+    """查看 counts and samples of a stage's newest dataset."""
+    from deployments import questions
+
+    raise typer.Exit(questions.show(store, stage, quarantine, reason, samples))
+
+
+@app.command()
+def why(
+    key: Annotated[str, typer.Argument(help="网址或文档编号 (URL or document id)")],
+    run: Annotated[str, typer.Option(help="哪次运行, 默认最近一次 (which run)")] = "",
+    store: StoreOption = default_store(),
+) -> None:
+    """为什么 what became of a document: every stage, rule and value."""
+    from deployments import questions
+
+    raise typer.Exit(questions.why(store, key, run or None))
+
+
+@app.command()
+def lineage(
+    wanted: Annotated[str, typer.Argument(help="版本, 通道或运行 (version, channel or run)")],
+    store: StoreOption = default_store(),
+) -> None:
+    """血缘 what a dataset or model was made of, back to the crawl."""
+    from deployments import questions
+
+    raise typer.Exit(questions.lineage(store, wanted))
+
+
+@app.command()
+def verify(store: StoreOption = default_store()) -> None:
+    """校验 hash every object of the store."""
+    from deployments import questions
+
+    raise typer.Exit(questions.verify(store))
+
+
+@app.command()
+def gc(
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="只列出 (only list)")] = False,
+    keep_days: Annotated[float, typer.Option(help="保留多少天内的运行 (runs kept, days)")] = 30.0,
+    store: StoreOption = default_store(),
+) -> None:
+    """垃圾回收 remove what no channel, run or crawl refers to."""
+    from deployments import questions
+
+    raise typer.Exit(questions.gc(store, dry_run, keep_days))
+
+
+def main() -> None:
+    """Entry point of the console script."""
+    sys.exit(app())
+
+
+if __name__ == "__main__":
+    main()

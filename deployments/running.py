@@ -1,0 +1,136 @@
+"""运行 running a flow from the command line: server, progress, outcome, exit code."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import signal
+import traceback
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+import orjson
+
+from data_contracts.config import (
+    AssessmentConfig,
+    CorpusConfig,
+    EverythingConfig,
+    Place,
+    PretrainingConfig,
+    VocabularyConfig,
+)
+from data_contracts.config_file import load
+from data_contracts.dataset import Dataset
+from data_contracts.errors import ZiliuError
+from deployments import display
+from deployments.client import connect
+from deployments.server import Server, start
+from deployments.wording import both
+from tasks import journal
+from tasks.store import Store
+
+# Prefect's own lines would tear the progress bars; they go to the server, where the UI shows them.
+_QUIET = {"PREFECT_LOGGING_HANDLERS_CONSOLE_LEVEL": "CRITICAL", "PREFECT_LOGGING_EXTRA_LOGGERS": "ziliu"}
+_PARTS: dict[str, type[Place]] = {
+    "corpus": CorpusConfig,
+    "vocabulary": VocabularyConfig,
+    "pretraining": PretrainingConfig,
+    "assessment": AssessmentConfig,
+    "everything": EverythingConfig,
+}
+
+
+def run_file(flow: str, path: Path, overrides: Sequence[str]) -> int:
+    """Run one flow with a config file; returns the exit code. Nothing is started when the config is wrong."""
+    with explained() as outcome:
+        run(flow, load(path, overrides))
+    return outcome.code
+
+
+def run(flow: str, cfg: EverythingConfig) -> Dataset:
+    """Run a flow with the store's server and show how it goes."""
+    Store(cfg.store).open()  # a store that cannot be written is said before anything starts
+    with display.screen.status(both("启动 Prefect", "starting Prefect")):
+        os.environ.update({k: os.environ.get(k, v) for k, v in _QUIET.items()})
+        server = start(cfg.store)
+        connect(cfg.store, server.url)
+        body = _flow(flow)
+    with server:
+        part = cfg if flow == "everything" else cfg.part(_PARTS[flow])
+        try:
+            with display.bars(), _ended_by_signal():
+                dataset: Dataset = body(part)
+        finally:
+            show_outcome(server, cfg)
+    return dataset
+
+
+def _flow(name: str) -> Any:
+    """The flow function; imported late, because Prefect reads its settings at import."""
+    import importlib
+
+    return getattr(importlib.import_module(f"flows.{name}"), name)
+
+
+def show_outcome(server: Server, cfg: EverythingConfig) -> None:
+    """The stage table, the model's figures and samples, where the report is, how to open the UI."""
+    ended = journal.last()
+    if ended is None:
+        return
+    screen = display.screen
+    screen.print()
+    screen.print(display.stage_table(ended))
+    for entry in ended.entries:
+        if entry.stage == "assess":
+            shard = ended.store.manifest(entry.dataset).shards[0]
+            scores = orjson.loads(ended.store.path(shard.files["scores.json"]).read_bytes())
+            screen.print()
+            screen.print(display.figures(scores))
+            for panel in display.samples(scores):
+                screen.print(panel)
+    report = ended.folder / "report.html"
+    if report.exists():
+        screen.print(f"\n{both('报告', 'report')}: {report}", soft_wrap=True)
+    where = server.ui if not server.started else f"ziliu server --store {cfg.store}"
+    screen.print(f"{both('界面', 'UI')}: {where}", soft_wrap=True)
+    if server.note:
+        screen.print(server.note)
+
+
+class Outcome:
+    """The exit code of what ran inside `explained`."""
+
+    code = 0
+
+
+@contextlib.contextmanager
+def explained() -> Iterator[Outcome]:
+    """Turn an error into a message and an exit code; only an unforeseen one shows its traceback."""
+    outcome = Outcome()
+    try:
+        yield outcome
+    except ZiliuError as error:
+        display.fail(str(error))
+        outcome.code = error.exit_code
+    except KeyboardInterrupt:
+        display.fail(both("已中断; 再次运行会接着做", "interrupted; the same command goes on from here"))
+        outcome.code = 130
+    except Exception:
+        display.complaint.print(traceback.format_exc(), markup=False)
+        display.fail(both("意外错误, 请报告", "an unforeseen error; please report it"))
+        outcome.code = 1
+
+
+@contextlib.contextmanager
+def _ended_by_signal() -> Iterator[None]:
+    """SIGTERM ends a run as Ctrl-C does, so that child programs save and end first."""
+
+    def stop(number: int, frame: object) -> None:
+        raise KeyboardInterrupt
+
+    before = signal.signal(signal.SIGTERM, stop)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)
