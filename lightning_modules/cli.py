@@ -76,8 +76,9 @@ class TrainingCLI(LightningCLI):
         """Validate if a crash came between the last step and its validation; export; write result.json."""
         run = self.config[self.subcommand].as_dict()
         folder, last = Path(run["run"]["folder"]), self.trainer.global_step
-        held_out = StepTable(folder / "validation.csv", VALIDATION)
-        if run["data"]["init_args"]["validation"] and held_out.last().get("step") != last:
+        missing = StepTable(folder / "validation.csv", VALIDATION).last().get("step") != last
+        missing = self.trainer.strategy.broadcast(missing)  # rank 0 writes the table, so only rank 0 knows
+        if run["data"]["init_args"]["validation"] and missing:
             self.trainer.validate(self.model, datamodule=self.datamodule, verbose=False)
         if dist.is_available() and dist.is_initialized():
             dist.barrier()

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import json
 import shutil
+import warnings
 from pathlib import Path
 from typing import Any
 
@@ -36,7 +37,9 @@ def network_of(checkpoint: Path) -> tuple[LlamaForCausalLM, dict[str, Any]]:
     network = LlamaForCausalLM(LlamaConfig.from_dict(state["network"]))
     if sharded:
         weights = {PREFIX + name: tensor for name, tensor in network.state_dict().items()}
-        dcp.load({"state_dict": weights}, checkpoint_id=str(checkpoint), no_dist=True)
+        with warnings.catch_warnings():
+            warnings.filterwarnings("ignore", message="torch.distributed is disabled")  # that is what no_dist says
+            dcp.load({"state_dict": weights}, checkpoint_id=str(checkpoint), no_dist=True)
     else:
         weights = state["state_dict"]
     network.load_state_dict({name.removeprefix(PREFIX): tensor for name, tensor in weights.items()})
