@@ -41,7 +41,7 @@ def repeated(id_: str, path: str) -> Answer:
 
 def menu() -> Answer:
     """Menus and lists of links, and nothing else."""
-    links = [(leaf.path, leaf.page.text.title) for leaf in list(leaves().values())[::9]]
+    links = [(leaf.path, leaf.page.text.title) for leaf in leaves().values() if leaf.path.startswith("/caipu/")]
     items = "\n".join(f'<li><a href="{escape(href)}">{escape(name)}</a></li>' for href, name in links)
     nav = "".join(f'<a href="{href}">{name}</a>' for href, name in MENU)
     html = f"""<!DOCTYPE html><html><head>{UTF8_META}<title>全站导航</title></head>
