@@ -43,8 +43,9 @@ from deployments.client import environment, ui_address
 
 PORT = 4200
 _PORTS_TRIED = 20
-_START_SECONDS = 120.0
+_START_SECONDS = 180.0  # on an idle machine 4 to 9
 _END_SECONDS = 30.0
+_CLOCK_SECONDS = 5.0  # by which two processes may see the start of a third apart, after the clock was set
 _KEEPERS: dict[int, subprocess.Popen[bytes]] = {}  # those this process started, by pid: it has to reap them
 _DIRECT = urllib.request.build_opener(urllib.request.ProxyHandler({}))  # loopback never goes through a proxy
 
@@ -168,13 +169,30 @@ def _record(folder: Path) -> dict[str, Any]:
 
 
 def _running(folder: Path) -> dict[str, Any] | None:
-    """The record of the server that is up, or None. A number that another process got since does not count."""
+    """The record of the server that is up, or None when there is none.
+
+    A server that lives is waited for, however loaded the machine is: a second one would take its database from it.
+    """
     record = _record(folder)
+    deadline = time.monotonic() + _START_SECONDS
+    while _lives(record):
+        if healthy(record["url"]):
+            return record
+        if time.monotonic() > deadline:
+            raise ServerError(
+                f"服务器没有响应 the server lives but does not answer; end it with: kill {record['pid']}\n{_tail(folder)}"
+            )
+        time.sleep(0.2)
+    return None
+
+
+def _lives(record: dict[str, Any]) -> bool:
+    """Whether the process of a record is still that process; its number may mean another one by now."""
     try:
-        alive = psutil.Process(record["pid"]).create_time() == record["created"]
+        begun = psutil.Process(record["pid"]).create_time()
+        return abs(begun - record["created"]) < _CLOCK_SECONDS and not _ended(record["pid"])
     except (psutil.Error, KeyError, TypeError, ValueError):
-        return None
-    return record if alive and healthy(record["url"]) else None
+        return False
 
 
 def _ended(pid: int) -> bool:
@@ -229,7 +247,7 @@ def _launch(store: Path, folder: Path, listening: socket.socket) -> dict[str, An
             pass_fds=(listening.fileno(),),
             start_new_session=True,
             cwd=folder,
-            env=os.environ | environment(store, url),
+            env=_keeper_environment() | environment(store, url),
         )
     _KEEPERS[keeper.pid] = keeper
     deadline = time.monotonic() + _START_SECONDS
@@ -244,6 +262,11 @@ def _launch(store: Path, folder: Path, listening: socket.socket) -> dict[str, An
             f"服务器 {_START_SECONDS:.0f} 秒内没有就绪 the server was not ready in time.\n{_tail(folder)}"
         )
     raise ServerError(f"服务器没有启动 the server did not start.\n{_tail(folder)}")
+
+
+def _keeper_environment() -> dict[str, str]:
+    """Ours, less what a run says about its own log: the server's log is where its faults are looked for."""
+    return {name: value for name, value in os.environ.items() if not name.startswith("PREFECT_LOGGING_")}
 
 
 def _tail(folder: Path | None) -> str:

@@ -79,11 +79,26 @@ def test_a_stale_record_is_no_server(tmp_path, record):
     assert server._running(tmp_path) is None
 
 
-def test_a_process_that_lives_but_does_not_answer_is_no_server(tmp_path):
-    created = psutil.Process().create_time()
-    record = {"pid": os.getpid(), "created": created, "url": "http://127.0.0.1:1/api"}
+def test_a_server_that_lives_but_does_not_answer_is_not_replaced(tmp_path, monkeypatch):
+    monkeypatch.setattr(server, "_START_SECONDS", 0.5)
+    record = {"pid": os.getpid(), "created": psutil.Process().create_time() + 1, "url": "http://127.0.0.1:1/api"}
+    (tmp_path / "server.json").write_text(json.dumps(record))
+    with pytest.raises(ServerError, match=f"lives but does not answer; end it with: kill {os.getpid()}"):
+        server._running(tmp_path)
+
+
+def test_a_number_that_means_another_process_by_now_is_no_server(tmp_path):
+    record = {"pid": os.getpid(), "created": psutil.Process().create_time() - 60, "url": "http://127.0.0.1:1/api"}
     (tmp_path / "server.json").write_text(json.dumps(record))
     assert server._running(tmp_path) is None
+
+
+def test_the_log_settings_of_a_run_do_not_reach_the_server(monkeypatch):
+    monkeypatch.setenv("PREFECT_LOGGING_HANDLERS_CONSOLE_LEVEL", "CRITICAL")
+    monkeypatch.setenv("PREFECT_SERVER_EVENTS_RETENTION_PERIOD", "3600")
+    environment = server._keeper_environment()
+    assert "PREFECT_LOGGING_HANDLERS_CONSOLE_LEVEL" not in environment
+    assert environment["PREFECT_SERVER_EVENTS_RETENTION_PERIOD"] == "3600"
 
 
 def test_a_leftover_pid_file_of_another_process_is_removed(tmp_path):
