@@ -32,7 +32,7 @@ class ExtractConfig(Model):
     min_chars: int = Field(100, ge=0, description="正文少于此字数时再试 trafilatura (fewer: trafilatura tries too)")
     min_text_ratio: float = Field(0.002, ge=0, le=1, description="正文占网页字符的比例低于此值时再试 trafilatura")
     deadline_seconds: float = Field(5.0, gt=0, le=600, description="单页的处理器时限, 秒 (CPU seconds, then killed)")
-    max_memory_bytes: Bytes = Field(2 * 2**30, description="提取进程的内存上限")
+    max_memory_bytes: Bytes = Field(2 * 2**30, ge=2**28, description="提取进程的内存上限, 至少 256 MiB")
     max_page_bytes: Bytes = Field(5_000_000, description="网页大小上限")
     max_unreadable_ratio: float = Field(0.05, ge=0, le=1, description=_UNREADABLE)
 

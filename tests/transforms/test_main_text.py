@@ -1,0 +1,170 @@
+"""The article, whole and alone, with its title and date; and page by page what becomes of odd ones."""
+
+from __future__ import annotations
+
+import random
+
+import pytest
+
+from tasks.transforms.main_text import lines_of, main_text
+from tasks.transforms.markup import MAX_ATTRIBUTES, MAX_DEPTH, markup_load
+from tasks.transforms.page_facts import iso_day, without_site
+from tasks.transforms.page_text import Page, page_text
+
+PARAGRAPHS = [
+    "子曰：学而时习之，不亦说乎？有朋自远方来，不亦乐乎？人不知而不愠，不亦君子乎？",
+    "有子曰：其为人也孝弟，而好犯上者，鲜矣；不好犯上，而好作乱者，未之有也。君子务本，本立而道生。",
+    "曾子曰：吾日三省吾身。为人谋而不忠乎？与朋友交而不信乎？传不习乎？",
+    "子曰：道千乘之国，敬事而信，节用而爱人，使民以时。弟子入则孝，出则弟，谨而信，泛爱众，而亲仁。",
+]
+NAV = "<ul class='nav'>" + "".join(f"<li><a href='/{i}'>频道导航{i}</a></li>" for i in range(12)) + "</ul>"
+ITEMS = "<ul><li>首先读书</li><li>其次习字</li></ul><table><tr><td>甲</td><td>乙</td></tr></table>"
+
+
+def html(body: str, head: str = "<title>学而第一_论语_某某网</title>", between: str = "") -> str:
+    text = "".join(f"<p>{p}</p>" for p in PARAGRAPHS)
+    article = body.replace("TEXT", f"{text}<h2>小标题</h2>{ITEMS}{between}")
+    return (
+        f"<!DOCTYPE html><html><head><meta charset='utf-8'>{head}</head><body><div class='header'>{NAV}</div>{article}"
+        "<div class='sidebar'><h3>热门推荐</h3><a href='/x'>猜你喜欢的另一篇</a></div>"
+        "<footer>版权所有 某某网 京ICP备12345678号</footer></body></html>"
+    )
+
+
+def extract(page: str, url: str = "http://a.example/x", min_chars: int = 100):
+    return main_text(page, url, min_chars, 0.002)
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        "<article><h1>学而第一</h1>TEXT</article>",
+        "<div id='js_content'>TEXT</div>",
+        "<div><div class='left'>广告位</div><div class='article-content'>TEXT<div class='share'>分享到微博</div></div></div>",
+        "<main><div class='breadcrumb'>首页 &gt; 论语</div>TEXT</main>",
+        "<div class='wrap'><div class='TRS_Editor'>TEXT</div></div>",
+    ],
+)
+def test_the_marked_element_is_read_whole_and_alone(body: str) -> None:
+    found = extract(html(body))
+    lines = found.text.split("\n")
+    assert [line for line in lines if line in PARAGRAPHS] == PARAGRAPHS
+    assert "小标题" in lines
+    assert any("首先读书" in line for line in lines)
+    assert any("甲" in line and "乙" in line for line in lines)
+    for noise in ("频道导航", "猜你喜欢", "版权所有", "分享到微博", "广告位", "首页"):
+        assert noise not in found.text
+    assert (found.title, found.extractor) == ("学而第一", "root")
+
+
+def test_pages_without_a_mark_are_read_by_rules() -> None:
+    found = extract(html("<div class='c1'><div class='c2'><div>TEXT</div></div></div>"))
+    assert found.extractor == "resiliparse"
+    assert [line for line in found.text.split("\n") if line in PARAGRAPHS] == PARAGRAPHS
+    assert "频道导航" not in found.text
+
+
+def test_a_teaser_with_the_article_s_name_is_not_taken_for_it() -> None:
+    body = f"<div class='content'>{'预告' * 90}</div><div class='body1'>TEXT{'<p>' + '。'.join(PARAGRAPHS) * 4 + '</p>'}</div>"
+    assert PARAGRAPHS[0] in extract(html(body)).text
+
+
+def test_several_marked_elements_are_no_mark() -> None:
+    found = extract(html("<article>第一则短讯</article><article>第二则短讯</article><div class='x'>TEXT</div>"))
+    assert PARAGRAPHS[2] in found.text
+
+
+def test_code_keeps_its_indent() -> None:
+    found = extract(html("<article>TEXT</article>", between="<pre>def f():\n    return 1\n</pre>"))
+    assert "def f():\n    return 1" in found.text
+
+
+@pytest.mark.parametrize(
+    "page", ["", "<html></html>", "<p></p>", "<script>var a = '文字';</script>", "\0", "<![CDATA[", "<a" * 50]
+)
+def test_nothing_comes_of_nothing(page: str) -> None:
+    assert extract(page).text == ""
+
+
+def test_lines() -> None:
+    assert lines_of("  　　一\n\n \n二\u3000\n\t三  ") == "一\n二\n三"
+    assert lines_of("a:\n    b  \n　　段", keep_indent=True) == "a:\n    b\n段"
+
+
+@pytest.mark.parametrize(
+    ("head", "h1", "title"),
+    [
+        ("<title>秋天_散文_某某网</title>", "", "秋天"),
+        ("<title>秋天 - 某某网</title>", "", "秋天"),
+        ("<title>Debian-Edu 手册</title>", "", "Debian-Edu 手册"),
+        ("<title>秋天的怀念 - 某某网</title>", "秋天的怀念", "秋天的怀念"),
+        ("<title>秋天 - 某某博客</title>", "某某博客", "秋天"),
+        ("<title>某某网</title>", "秋天", "某某网"),
+        ('<title>x</title><meta property="og:title" content="秋天 &amp; 冬天_某某网">', "", "秋天 & 冬天"),
+        ('<meta property="og:site_name" content="某某网"><title>某某网 - 秋天</title>', "", "秋天"),
+        ("", "秋天", "秋天"),
+        ("", "", None),
+    ],
+)
+def test_titles(head: str, h1: str, title: str | None) -> None:
+    assert extract(f"<html><head>{head}</head><body><h1>{h1}</h1><p>{PARAGRAPHS[0]}</p></body></html>").title == title
+
+
+@pytest.mark.parametrize(
+    ("head", "body", "url", "date"),
+    [
+        ('<meta property="article:published_time" content="2024-05-15T10:20:00+08:00">', "", "/x", "2024-05-15"),
+        ("<meta name=pubdate content=20240515>", "", "/x", "2024-05-15"),
+        ('<script type="application/ld+json">{"datePublished": "2023-01-02"}</script>', "", "/x", "2023-01-02"),
+        ("", '<time class="t" datetime="2021-12-31 08:00">昨天</time>', "/x", "2021-12-31"),
+        ("", "", "/2016/05/25/x.html", "2016-05-25"),
+        ("", "", "/n1/2024/0515/c1-1.html", "2024-05-15"),
+        ("", "", "/doc-20161.html", None),
+        ("", "<span>发布时间：</span><span>2024年5月15日 10:20</span>", "/x", "2024-05-15"),
+        ("", "<p>1911年10月10日，武昌起义。</p>", "/x", None),
+        ('<meta name="date" content="2024-02-31">', "", "/x", None),
+        ('<meta name="date" content="">', "", "/x", None),
+    ],
+)
+def test_dates(head: str, body: str, url: str, date: str | None) -> None:
+    assert extract(f"<html><head>{head}</head><body>{body}</body></html>", f"http://a.example{url}").date == date
+
+
+def test_days_and_sites() -> None:
+    assert iso_day("2024/5/1") == "2024-05-01"
+    assert iso_day("编号 20241301 与 2024年13月1日") is None
+    assert without_site("a") == "a"
+    assert without_site("___") == "___"
+
+
+def test_markup_is_weighed_before_it_is_parsed() -> None:
+    deep = b"<div>" * (MAX_DEPTH + 1) + b"x"
+    assert markup_load(deep).is_bomb
+    assert markup_load(b"<div>" * MAX_DEPTH + b"</div>" * MAX_DEPTH).depth == MAX_DEPTH
+    assert not markup_load(b"<p>a<br><li>b<img>" * 50_000).is_bomb
+    assert not markup_load(b"<div><b>a</b></div>" * 50_000).is_bomb
+    assert not markup_load(b"<script>var a='" + b"<div>" * 5000 + b"'</script>").is_bomb
+    assert not markup_load(b"<!--" + b"<div>" * 5000 + b"-->").is_bomb
+    attributes = b" ".join(b"attribute%d=v" % i for i in range(MAX_ATTRIBUTES + 1))
+    assert markup_load(b"<p " + attributes + b">x").is_bomb
+    assert not markup_load(b'<img src="data:image/png;base64,' + b"iVBORw0KGgo" * 50_000 + b'==">').is_bomb
+    assert markup_load(b"") == markup_load(b"<") == (0, 0)
+
+
+def test_pages() -> None:
+    whole = html("<article>TEXT</article>")
+
+    def read(body: bytes, kind: str | None = "text/html") -> dict:
+        return page_text(Page(body, kind, "http://a.example/", 100, 0.002))
+
+    for encoding in ("utf-8", "gb18030", "utf-16"):
+        found = read(whole.replace("utf-8", encoding).encode(encoding))
+        assert found["reason"] is None
+        assert PARAGRAPHS[1] in found["text"]
+    assert read("一行\n\n二行".encode(), "text/plain; charset=utf-8")["text"] == "一行\n二行"
+    assert read(b"<html><body></body></html>")["reason"] == "no_main_text"
+    assert read(b"<div>" * 3000 + whole.encode())["reason"] == "markup_bomb"
+    assert read(("<div>" * 3000 + whole).encode("utf-16"))["reason"] == "markup_bomb"
+    damaged = read(random.Random(1).randbytes(5000))
+    assert damaged["reason"] == "undecodable"
+    assert "is not" in damaged["error"]
