@@ -179,9 +179,8 @@ def _running(folder: Path) -> dict[str, Any] | None:
         if healthy(record["url"]):
             return record
         if time.monotonic() > deadline:
-            raise ServerError(
-                f"服务器没有响应 the server lives but does not answer; end it with: kill {record['pid']}\n{_tail(folder)}"
-            )
+            advice = f"end it with: kill {record['pid']}\n{_tail(folder)}"
+            raise ServerError(f"服务器没有响应 the server lives but does not answer; {advice}")
         time.sleep(0.2)
     return None
 
