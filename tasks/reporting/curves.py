@@ -56,10 +56,12 @@ def thinned(rows: list[dict[str, float]]) -> list[dict[str, float]]:
         return rows
     size = math.ceil(len(rows) / POINTS)
     stretches = [rows[i : i + size] for i in range(0, len(rows), size)]
-    return [
-        {key: _mean([row[key] for row in part if key in row]) for key in part[-1]} | {"step": part[-1]["step"]}
-        for part in stretches
-    ]
+    return [_meant(part) for part in stretches]
+
+
+def _meant(rows: list[dict[str, float]]) -> dict[str, float]:
+    keys = dict.fromkeys(key for row in rows for key in row)
+    return {key: _mean([row[key] for row in rows if key in row]) for key in keys} | {"step": rows[-1]["step"]}
 
 
 def _mean(values: list[float]) -> float:

@@ -1,0 +1,427 @@
+"""报告: what a run's facts become, on whole runs and on runs that lack parts."""
+
+from __future__ import annotations
+
+import base64
+import importlib
+import json
+import math
+import re
+import sys
+from html.parser import HTMLParser
+from pathlib import Path
+
+import polars as pl
+import pytest
+
+from data_contracts.config import Place
+from data_contracts.dataset import SIGNALS, Dataset, Shard
+from data_contracts.errors import GateFailed
+from data_contracts.schemas import DOCUMENT
+from data_contracts.stages import CleanConfig, DedupConfig, GateConfig
+from data_contracts.training import ReportConfig
+from tasks import journal, rows
+from tasks.gate import asked, gate
+from tasks.report import collect, markdown, render, write_report
+from tasks.reporting import curves, pictures, signals
+from tasks.reporting.facts import Facts, Node
+from tasks.reporting.road import road
+from tasks.rows import Room
+from tasks.stage import stage
+from tasks.store import Store
+from tasks.work import Output, Work
+
+sys.path.append(str(Path(__file__).parent))
+told_run = importlib.import_module("told_run")
+SECTIONS = [
+    "funnel",
+    "stages",
+    "quality",
+    "duplicates",
+    "contracts",
+    "training",
+    "scores",
+    "refused",
+    "lineage",
+    "config",
+]
+
+FEW = {"distributions": (), "training": None, "duplicates": None}  # pictures that a test does not look at
+
+
+@pytest.fixture(scope="module")
+def whole() -> str:
+    return render(told_run.a_run())
+
+
+class Page(HTMLParser):
+    """Every tag's attributes, and the text outside of style."""
+
+    def __init__(self, html: str) -> None:
+        super().__init__()
+        self.tags: list[tuple[str, dict[str, str | None]]] = []
+        self.text: list[str] = []
+        self._open: list[str] = []
+        self.feed(html)
+
+    def handle_starttag(self, tag, attrs):
+        self.tags.append((tag, dict(attrs)))
+        if tag == "style":
+            self._open.append(tag)
+
+    def handle_endtag(self, tag):
+        if tag == "style":
+            self._open.pop()
+
+    def handle_data(self, data):
+        if not self._open:
+            self.text.append(data)
+
+
+def test_the_page_asks_for_nothing_outside_itself(whole: str):
+    page = Page(whole)
+    for tag, attributes in page.tags:
+        assert tag not in ("script", "link", "iframe", "object", "embed", "base")
+        for name in ("src", "href", "xlink:href", "data", "action", "poster", "srcset"):
+            value = attributes.get(name)
+            assert value is None or value.startswith(("#", "data:")), (tag, name, value)
+        assert not [name for name in attributes if name.startswith("on")]
+    assert not re.search(r"@import|@font-face|url\((?!#)", whole)
+    assert "default-src 'none'" in whole
+    outside_of_text = re.sub(r">[^<]*<", "><", whole)
+    assert "http://" not in outside_of_text
+    assert "https://" not in outside_of_text
+
+
+def test_every_section_has_its_content(whole: str):
+    for section in SECTIONS:
+        assert f'<h2 id="{section}">' in whole
+    for part in (
+        "最后留下 2,055 篇",
+        "97 组重复",
+        "优于全部基线",
+        "第一条",
+        "锟斤拷",
+        "已缓存 Cached",
+        "text.mean_chars",
+        "train-9c1f",
+    ):
+        assert part in whole
+    assert whole.count("<svg") == len(pictures.pictures(told_run.a_run())) + 1  # the lineage is drawn, too
+    assert "本次运行没有" not in whole
+    ids = [a["id"] for _, a in Page(whole).tags if a.get("id") in SECTIONS]
+    assert ids == SECTIONS
+
+
+def test_a_failed_run_says_so_first():
+    html = render(told_run.a_run(failing=True).model_copy(update=FEW))
+    head = html[: html.index('id="funnel"')]
+    assert "运行失败" in head
+    assert "✗ 语料 corpus 不合格" in head
+    assert html.count('class="mark bad"') == 1
+
+
+def test_a_run_without_anything_says_what_is_missing():
+    html = render(Facts(project="x", run="r", flow="corpus", started_at=""))
+    for section in SECTIONS:
+        assert f'id="{section}"' in html
+    assert html.count('<p class="soft">') == 9
+    assert "<svg" not in html
+    assert markdown(Facts(project="x", run="r", flow="corpus", started_at="")).startswith("# 字流 x")
+
+
+def test_text_from_the_web_stays_text():
+    bad = '<script>alert(1)</script><img src="https://evil.example/x.png">'
+    facts = told_run.a_run().model_copy(update=FEW)
+    refused = tuple(r.model_copy(update={"excerpt": bad, "url": bad, "value": bad}) for r in facts.refused)
+    facts = facts.model_copy(update={"refused": refused, "project": bad, "config": {"name": bad}, "failure": bad})
+    score = facts.scores.model_copy(
+        update={"pairs": tuple(p.model_copy(update={"phenomenon": bad}) for p in facts.scores.pairs)}
+    )
+    facts = facts.model_copy(
+        update={"scores": score, "lineage": tuple(n.model_copy(update={"title": bad}) for n in facts.lineage)}
+    )
+    tags = [tag for tag, _ in Page(render(facts)).tags]
+    assert "script" not in tags
+    assert "img" not in tags
+
+
+@pytest.mark.parametrize(("bits", "said"), [(5.4, "优于全部基线"), (6.99, "没有优于全部基线"), (None, "")])
+def test_the_comparison_with_baselines_is_said_plainly(bits, said):
+    facts = told_run.a_run()
+    facts = facts.model_copy(update={"scores": facts.scores.model_copy(update={"bits_per_char": bits})})
+    from tasks.reporting.page import compared
+
+    assert said in compared(facts)
+    assert bool(said) == bool(compared(facts))
+
+
+@pytest.mark.parametrize("has_font", [True, False])
+def test_markdown_holds_small_pictures_and_never_empty_boxes(monkeypatch, has_font: bool):
+    from tasks.reporting import markdown_page
+
+    drawn: list[dict] = []
+    monkeypatch.setattr(markdown_page, "can_draw_chinese", lambda: has_font)
+    monkeypatch.setattr(markdown_page, "png", lambda chart: drawn.append(chart.to_dict()) or pictures.png(chart))
+    text = markdown(told_run.a_run())
+    found = re.findall(r"!\[[^\]]+\]\(data:image/png;base64,([^)]+)\)", text)
+    assert len(found) == 5
+    for picture in found:
+        assert len(picture) <= pictures.PNG_CHARS
+        assert base64.b64decode(picture).startswith(b"\x89PNG")
+    labels = json.dumps([{k: v for k, v in chart.items() if k != "config"} for chart in drawn], ensure_ascii=False)
+    assert bool(re.search("[\u4e00-\u9fff]", labels)) == has_font
+    assert "| 清洗 clean | 2,364 | 2,236 | 128 |" in text
+    assert "> **第一条**" in text
+
+
+def test_whether_a_font_has_chinese_is_seen_in_the_drawing(monkeypatch):
+    pictures.can_draw_chinese.cache_clear()
+    monkeypatch.setattr(pictures.vlc, "svg_to_png", lambda svg: b"box")
+    assert not pictures.can_draw_chinese()
+    pictures.can_draw_chinese.cache_clear()
+    monkeypatch.setattr(pictures.vlc, "svg_to_png", lambda svg: svg.encode())
+    assert pictures.can_draw_chinese()
+    pictures.can_draw_chinese.cache_clear()
+
+
+@pytest.mark.parametrize(
+    ("text", "english"),
+    [
+        ("正文长度, 字 characters", ", characters"),
+        ("清洗 clean", "clean"),
+        ("篇", "-"),
+        ("0.5 靠猜 chance", "0.5 chance"),
+    ],
+)
+def test_the_english_half_of_a_label(text: str, english: str):
+    assert pictures.latin(text) == english
+
+
+def test_curves_are_thinned_to_means_and_keep_their_end(tmp_path):
+    lines = [
+        "step,loss,bits_per_char",
+        *(f"{i},{i * 2.0},{'' if i % 2 else 1.5}" for i in range(1, 1001)),
+        "1001,nan,1",
+        "10",
+    ]
+    (tmp_path / "metrics.csv").write_text("\n".join(lines))
+    (tmp_path / "speed.csv").write_text("step,tokens_per_second,peak_share\n1,100,\n2,300,0.5\n")
+    run = curves.training(tmp_path, {"steps": 1000})
+    assert len(run.steps) <= curves.POINTS
+    assert run.steps[-1]["step"] == 1001
+    assert run.steps[0] == {"step": 3.0, "loss": 4.0, "bits_per_char": 1.5}
+    assert run.figures == {"steps": 1000, "tokens_per_second": 200.0, "peak_share": 0.5}
+    assert curves.training(tmp_path / "nowhere", {}) is None
+
+
+def test_scores_are_read_as_far_as_they_are_there():
+    raw = {
+        "model": {"parameters": 12},
+        "bits_per_char": {"bits_per_char": 5.5, "chars": 10},
+        "baselines": {"unigram": 9.5, "bigram": {"bits_per_char": 7.0}, "broken": None},
+        "minimal_pairs": {
+            "accuracy": 0.5,
+            "pairs": 10,
+            "interval": [0.2, 0.8],
+            "by_phenomenon": {
+                "量词": {"accuracy": 1.0, "pairs": 4, "low": 0.5, "high": 1.0},
+                "空": {"accuracy": None, "pairs": 0},
+            },
+        },
+        "samples": [{"prompt": "春", "text": "春眠不觉晓"}, {"prompt": "春", "text": "眠"}],
+    }
+    found = curves.scores(raw)
+    assert (found.bits_per_char, found.baselines, found.parameters) == (5.5, {"unigram": 9.5, "bigram": 7.0}, 12)
+    assert [(p.phenomenon, p.pairs, p.low, p.high) for p in found.pairs] == [
+        ("全部 all", 10, 0.2, 0.8),
+        ("量词", 4, 0.5, 1.0),
+    ]
+    assert [s.text for s in found.samples] == ["眠不觉晓", "眠"]
+    empty = curves.scores({"bits_per_char": None, "minimal_pairs": None, "samples": None})
+    assert (empty.bits_per_char, empty.pairs, empty.samples) == (None, (), ())
+
+
+def test_wilson_interval_of_the_textbook():
+    low, high = curves.wilson(7, 10)
+    assert (round(low, 3), round(high, 3)) == (0.397, 0.892)
+    assert curves.wilson(0, 0) == (0.0, 1.0)
+    assert curves.wilson(10, 10)[1] == 1.0
+
+
+def test_histograms_count_every_document_once_and_know_the_limits():
+    frame = pl.LazyFrame(
+        {
+            "reason": [None, "too_short", None, None],
+            "chars": [10.0, 1.0, 1000.0, 0.0],
+            "han_ratio": [0.5, math.nan, 0.5, 0.5],
+        }
+    )
+    found = {
+        d.signal: d for d in signals.distributions(frame, {"min_chars": 5, "min_han_ratio": 0.3, "max_chars": 900})
+    }
+    assert sum(b.kept for b in found["chars"].bins) == 3
+    assert sum(b.quarantined for b in found["chars"].bins) == 1
+    assert (found["chars"].low_limit, found["chars"].high_limit) == (5, 900)
+    assert found["chars"].bins[-1].high == pytest.approx(1000)
+    assert sum(b.kept + b.quarantined for b in found["han_ratio"].bins) == 3  # all equal: one bin, no division by zero
+    assert signals.distributions(frame.head(0), {}) == []
+
+
+def test_the_road_draws_every_box_below_its_parents():
+    nodes = [
+        Node(name="crawl/1", title="抓取", detail="", parents=()),
+        Node(name="extract/1", title="提取", detail="", parents=("crawl/1",)),
+        *(Node(name=f"ingest_files/{i}", title="读入", detail="", parents=()) for i in range(5)),
+        Node(name="clean/1", title="清洗", detail="", parents=("extract/1", *(f"ingest_files/{i}" for i in range(5)))),
+    ]
+    drawing = road(nodes)
+    assert drawing.count("<rect") == 5  # crawl, three of the row of six, clean
+    assert "+3" in drawing
+    assert drawing.index("抓取") < drawing.index("提取") < drawing.index("清洗")
+    assert road([]) == ""
+
+
+# A run of real stages over invented documents.
+
+
+def mark_short(frame: pl.LazyFrame, cfg: CleanConfig) -> pl.LazyFrame:
+    chars = pl.col("text").str.len_chars()
+    return frame.with_columns(
+        chars=chars, han_ratio=pl.lit(0.9), reason=pl.when(chars < cfg.min_chars).then(pl.lit("too_short"))
+    )
+
+
+@stage(schema=DOCUMENT)
+def ingest_files(cfg: ReportConfig, work: Work) -> list[Shard]:
+    """读入 ingest_files: -> DOCUMENT."""
+    texts = ["春眠不觉晓" * i + " 13800138000" for i in range(1, 31)]
+    frame = pl.DataFrame(
+        [
+            {"doc_id": f"{i:016x}", "url": f"file:a#{i}", "source": "a", "licence": "CC0", "text": t}
+            for i, t in enumerate(texts)
+        ],
+        schema=DOCUMENT.columns,
+    ).with_columns(reason=pl.lit(None, pl.String()))
+    return [rows.shard(Room(work.store, work.scratch), frame, DOCUMENT, text_bytes=1000)]
+
+
+@stage(schema=DOCUMENT)
+def clean(documents: Dataset, cfg: CleanConfig, work: Work) -> list[Shard]:
+    """清洗 clean: DOCUMENT -> DOCUMENT."""
+    return work.each_shard(mark_short, documents, cfg)
+
+
+@stage(schema=DOCUMENT)
+def dedup(documents: Dataset, cfg: DedupConfig, work: Work) -> Output:
+    """去重 dedup: DOCUMENT -> DOCUMENT."""
+    copy = pl.col("doc_id") == f"{29:016x}"
+    frame = work.scan(documents).collect().with_columns(
+        reason=pl.when(copy).then(pl.lit("near_duplicate")),
+        duplicate_of=pl.when(copy).then(pl.lit(f"{28:016x}")),
+        similarity=pl.when(copy).then(0.97),
+    )  # fmt: skip
+    return Output(
+        [rows.shard(Room(work.store, work.scratch), frame, DOCUMENT)], {"near_duplicate_similarity": {"0.95": 1}}
+    )
+
+
+@stage(schema="model")
+def pretrain(documents: Dataset, cfg: ReportConfig, work: Work) -> Output:
+    """预训练 pretrain: DOCUMENT -> model."""
+    folder = work.store.run_folder("train-1")
+    (folder / "metrics.csv").write_text("step,loss\n1,9.0\n2,8.0\n")
+    return Output(
+        [Shard(content="1", files={"config.json": work.store.put_bytes(b"{}")})], {"run": "train-1", "steps": 2}
+    )
+
+
+@stage(schema="scores")
+def assess(model: Dataset, cfg: ReportConfig, work: Work) -> list[Shard]:
+    """评测 assess: model -> scores."""
+    found = json.dumps({"bits_per_char": 5.0, "baselines": {"unigram": 9.0}}).encode()
+    return [Shard(content="2", files={"scores.json": work.store.put_bytes(found)})]
+
+
+@pytest.fixture
+def place(tmp_path) -> Place:
+    return Place(name="poems", store=str(tmp_path / "store"), workers=1)
+
+
+def corpus(place: Place, contract: str = "documents") -> Dataset:
+    data, _ = ingest_files.run(ReportConfig(), place)
+    data, _ = clean.run(data, CleanConfig(min_chars=50), place)
+    data, _ = dedup.run(data, DedupConfig(), place)
+    gate.run(data, asked(GateConfig(corpus=contract), "corpus"), place)
+    return data
+
+
+def test_a_whole_run_is_collected(place):
+    with journal.keep("everything", place):
+        corpus(place)
+    with journal.keep("everything", place) as run:
+        model, _ = pretrain.run(corpus(place), ReportConfig(), place)
+        assess.run(model, ReportConfig(), place)
+        report = write_report(run.store, run.run)
+    facts = collect(run.store, run.run)
+    assert (facts.project, facts.flow) == ("poems", "everything")
+    assert [s.stage for s in facts.stages] == ["ingest_files", "clean", "dedup", "gate", "pretrain", "assess"]
+    states = {s.stage: s.state for s in facts.stages}
+    assert states == {
+        "ingest_files": "cached",
+        "clean": "cached",
+        "dedup": "cached",
+        "gate": "cached",
+        "pretrain": "made",
+        "assess": "made",
+    }
+    cleaned = facts.stage("clean")
+    assert (cleaned.rows_in, cleaned.kept, cleaned.reasons) == (30, 23, {"too_short": 7})
+    assert {d.signal: d.low_limit for d in facts.distributions} == {"chars": 50, "han_ratio": CleanConfig().min_han_ratio}
+    assert (facts.duplicates.near, facts.duplicates.groups, facts.duplicates.similarity) == (1, 1, {"0.95": 1})
+    (pair,) = facts.duplicates.pairs
+    assert (pair.removed, pair.kept) == (f"{29:016x}", f"{28:016x}")
+    assert pair.kept_text.startswith("春眠不觉晓")
+    assert [v.passed for v in facts.verdicts] == [True]
+    short = [r for r in facts.refused if r.reason == "too_short"]
+    assert len(short) == ReportConfig().samples_per_stage
+    assert short[0].value == "chars 17"
+    assert "13800138000" not in facts.model_dump_json()
+    assert facts.training.figures["steps"] == 2
+    assert facts.scores.baselines == {"unigram": 9.0}
+    assert [n.name.split("/")[0] for n in facts.lineage] == ["ingest_files", "clean", "dedup", "pretrain", "assess"]
+    assert facts.lineage[1].parents == (facts.lineage[0].name,)
+    assert "春眠不觉晓" in report.read_text()
+    assert report.with_suffix(".md").read_text().startswith("# 字流 poems")
+
+
+def test_a_run_that_the_gate_stopped_is_told(place, tmp_path):
+    strict = tmp_path / "strict.odcs.yaml"
+    builtin = Path(__file__).parents[2] / "data_contracts" / "documents.odcs.yaml"
+    strict.write_text(
+        builtin.read_text(encoding="utf-8").replace("mustBeGreaterOrEqualTo: 1", "mustBeGreaterOrEqualTo: 1000"),
+        encoding="utf-8",
+    )
+    with journal.keep("corpus", place) as run, pytest.raises(GateFailed) as failed:
+        corpus(place, str(strict))
+    report = write_report(run.store, run.run, failure=str(failed.value)).read_text()
+    assert "运行失败" in report
+    assert "✗ 文档 documents 不合格" in report
+    assert "enough_rows" in report
+
+
+def test_a_later_flow_shows_what_lies_behind_it_as_earlier(place):
+    with journal.keep("corpus", place):
+        data = corpus(place)
+    with journal.keep("pretraining", place) as run:
+        pretrain.run(data, ReportConfig(), place)
+    facts = collect(run.store, run.run, ReportConfig(samples_per_stage=0))
+    assert {s.stage: s.state for s in facts.stages} == {
+        "ingest_files": "earlier",
+        "clean": "earlier",
+        "dedup": "earlier",
+        "pretrain": "made",
+    }
+    assert facts.refused == ()
+    assert facts.stage("clean").seconds is None
+    assert SIGNALS in Store(place.store).manifest(facts.stage("clean").datasets[0]).shards[0].files
