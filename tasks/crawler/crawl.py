@@ -40,7 +40,8 @@ class Crawl:
         self._tasks: set[asyncio.Task[None]] = set()
         self._wake = asyncio.Event()
         self._fatal: BaseException | None = None
-        self._pages_in_flight = 0
+        self._pages_in_flight = self._pages_before = 0
+        self._told: set[str] = set()  # origins whose closing was logged
         self._changed = True
 
     async def run(self) -> None:
@@ -76,7 +77,7 @@ class Crawl:
             origin.closed = (reason, error or "") if reason else None
             self.robots.restore(origin)
             self.polite.add({name: waiting})
-        self.counts["pages"] = self.frontier.answered_pages()
+        self.counts["pages"] = self._pages_before = self.frontier.answered_pages()
 
     def _limit_reached(self) -> bool:
         return self.counts["pages"] + self._pages_in_flight >= self.source.max_pages
@@ -142,8 +143,10 @@ class Crawl:
 
     def _give_up(self, origin: Origin, reason: str, error: str) -> None:
         self.frontier.give_up(origin.name, reason, error)
-        progress.log(f"{origin.name}: {reason}: {error}")
         origin.waiting = 0
+        if origin.name not in self._told:
+            self._told.add(origin.name)
+            progress.log(f"{origin.name}: {reason}: {error}")
 
     async def _keep(self) -> None:
         """Commit and report while requests are on their way."""
@@ -172,6 +175,6 @@ class Crawl:
             waiting=waiting,
             in_flight=len(self._tasks),
             bytes=self.counts["bytes"],
-            pages_per_second=round(self.counts["pages"] / max(seconds, 0.001), 1),
+            pages_per_second=round((self.counts["pages"] - self._pages_before) / max(seconds, 0.001), 1),
             resident_mb=resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024,
         )

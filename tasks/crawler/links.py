@@ -129,6 +129,8 @@ def extract(url: str, body: bytes, content_type: str | None) -> Links:
 
     def resolve(base: str, raw: bytes) -> str | None:
         nonlocal charset
+        if len(raw) > 8 * urls.MAX_URL_CHARS:
+            return None
         try:
             text = raw.decode("ascii")
             query_charset = "utf-8"

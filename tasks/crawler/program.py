@@ -6,7 +6,6 @@ import datetime
 import resource
 import sqlite3
 import time
-from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -67,7 +66,7 @@ def _crawl(job: CrawlJob, scope: Scope) -> dict[str, Any] | None:
         "urls": reasons.total(),
         "reasons": dict(reasons.most_common()),
         "runs": runs,
-        "last_run": {**made[0].counts, "seconds": round(time.monotonic() - began, 2), **_usage(job.folder)},
+        "last_run": {**made[0].counts, "seconds": round(time.monotonic() - began, 2), **_usage()},
     }
     frontier.close()
     visits.write_end(facts, job.folder / "end.json")
@@ -92,7 +91,7 @@ def _facts(job: CrawlJob, scope: Scope, frontier: Frontier, guard: NetworkGuard)
     }
 
 
-def _usage(folder: Path) -> dict[str, float]:
+def _usage() -> dict[str, float]:
     used = resource.getrusage(resource.RUSAGE_SELF)
     return {"cpu_seconds": round(used.ru_utime + used.ru_stime, 2), "max_resident_mb": used.ru_maxrss // 1024}
 
