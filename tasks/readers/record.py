@@ -48,7 +48,7 @@ def judged(record: Record, max_bytes: int) -> Record:
         more = {"reason": "empty_body"}
     else:
         more = {}
-    return record._replace(**more, bytes=size)  # type: ignore[arg-type]
+    return record._replace(**more, bytes=size)
 
 
 def rows_of(records: Iterator[Record], source: FileSource, name: str) -> Iterator[dict[str, Any]]:

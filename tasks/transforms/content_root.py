@@ -42,7 +42,9 @@ _ANY_ROOT = ", ".join(ROOTS)
 
 def content_root(tree: HTMLTree) -> Any | None:
     """The element that the template marks as the article; None when no mark is there exactly once."""
-    candidates = tree.document.query_selector_all(_ANY_ROOT)[: _MAX_CANDIDATES + 1]
+    if tree.document is None:
+        return None
+    candidates: list[Any] = list(tree.document.query_selector_all(_ANY_ROOT)[: _MAX_CANDIDATES + 1])
     if len(candidates) > _MAX_CANDIDATES:
         return None
     for mark in ROOTS:

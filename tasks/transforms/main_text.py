@@ -39,9 +39,12 @@ class MainText(NamedTuple):
 def main_text(html: str, url: str, min_chars: int, min_text_ratio: float) -> MainText:
     """Find the main text of a page. Below `min_chars` characters, or `min_text_ratio` of the page, try twice."""
     tree = HTMLTree.parse(html)
+    facts = page_facts(tree, html, url)
     keep_indent = bool(_INDENTED.search(html))
-    text, extractor = lines_of(by_root(tree), keep_indent), "root"
+    marked = by_root(tree)
+    text, extractor = lines_of(marked or "", keep_indent), "root"
     if chars(text) < SURE_CHARS:
+        tree = tree if marked is None else HTMLTree.parse(html)  # the first reading took it apart
         rules = lines_of(by_rules(tree), keep_indent)
         if chars(text) <= MIN_ROOT_SHARE * chars(rules):
             text, extractor = rules, "resiliparse"
@@ -50,15 +53,19 @@ def main_text(html: str, url: str, min_chars: int, min_text_ratio: float) -> Mai
             second = lines_of(by_trafilatura(html), keep_indent)
             if chars(second) > chars(text):
                 text, extractor = second, "trafilatura"
-    return MainText(text, *page_facts(tree, html, url), extractor)
+    return MainText(text, *facts, extractor)
 
 
-def by_root(tree: HTMLTree) -> str:
-    """Text of the element that the template marks as the article; empty when it marks none."""
+def by_root(tree: HTMLTree) -> str | None:
+    """Text of the element that the template marks as the article; None when it marks none.
+
+    The tree is left with that element only: writing it out and parsing it again takes longer than reading it.
+    """
     root = content_root(tree)
-    if root is None:
-        return ""
-    return extract_plain_text(HTMLTree.parse(f"<body>{root.html}"), noscript=False, skip_elements=SKIPPED)
+    if root is None or tree.body is None:
+        return None
+    tree.body.replace_children(root)
+    return extract_plain_text(tree, noscript=False, skip_elements=SKIPPED)
 
 
 def by_rules(tree: HTMLTree) -> str:

@@ -10,7 +10,7 @@ from __future__ import annotations
 import datetime
 import re
 from html import unescape
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from resiliparse.parse.html import HTMLTree
 
@@ -74,10 +74,14 @@ def _title(tree: HTMLTree, metas: dict[str, str]) -> str | None:
     if stated:
         return without_site(stated, site)
     full = _flat(tree.title)
-    heading = next((t for e in tree.document.query_selector_all("h1")[:3] if (t := _flat(e.text))), None)
+    heading = next((t for e in _headings(tree) if (t := _flat(e.text))), None)
     if heading and (not full or (heading in full and heading not in _SITE_BREAK.split(full)[1:])):
         return heading[:MAX_TITLE_CHARS]
     return without_site(full, site) if full else None
+
+
+def _headings(tree: HTMLTree) -> list[Any]:
+    return list(tree.document.query_selector_all("h1")[:3]) if tree.document else []
 
 
 def without_site(title: str, site: str | None = None) -> str:

@@ -213,7 +213,7 @@ def test_moving_the_folder_changes_nothing_and_a_new_file_costs_itself(place, tm
 def test_too_many_unreadable_records_stop_the_stage(place, tmp_path) -> None:
     content = lines(*([{"text": "好" * 10 + str(i)} for i in range(18)]), b"x\n", b"y\n")
     assert read(place, tmp_path / "a.jsonl", content, IngestConfig(max_unreadable_ratio=0.1)).rows == 18
-    with pytest.raises(TooManyUnreadable, match="2 of 20 records.*max_unreadable_ratio 0.05"):
+    with pytest.raises(TooManyUnreadable, match=r"2 of 20 records.*max_unreadable_ratio 0\.05"):
         read(place, tmp_path / "b.jsonl", content, IngestConfig(max_unreadable_ratio=0.05))
     with pytest.raises(NothingLeft, match="empty_body"):
         read(place, tmp_path / "c.jsonl", lines({"text": ""}))

@@ -168,3 +168,10 @@ def test_pages() -> None:
     damaged = read(random.Random(1).randbytes(5000))
     assert damaged["reason"] == "undecodable"
     assert "is not" in damaged["error"]
+
+
+def test_a_marked_element_without_text_of_its_own_is_passed_by() -> None:
+    links = f"<article><nav>{NAV * 5}</nav></article>"
+    found = extract(html(f"{links}<div class='c1'>TEXT</div>"))
+    assert found.extractor == "resiliparse"
+    assert PARAGRAPHS[3] in found.text
