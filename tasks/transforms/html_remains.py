@@ -14,14 +14,14 @@ import unicodedata
 from tasks.transforms.characters import FOLDED
 
 ENTITY = r"&(?:#[0-9]{1,7}|#[xX][0-9a-fA-F]{1,6}|[A-Za-z][A-Za-z0-9]{1,31});"
-TAG = r"</?[A-Za-z!][^<>\n]{0,2000}>"
+TAG = r"</?[A-Za-z!][^<>\n]*>|<!--"
 _AMPERSANDS = re.compile(r"&(?:(?:amp|#0{0,4}38|#[xX]0{0,4}26);)+")
 _ENTITY = re.compile(ENTITY)
 _STRAY = (
     r"(?:br|BR|p|P|div|DIV|span|SPAN|font|FONT|center|strong|STRONG|em|b|B|i|u|a|A|img|IMG|hr|HR|nobr|o:p|tbody|td|tr)"
 )
 _STRAY_TAG = re.compile(rf"</?{_STRAY}(?:\s[^<>\n]*)?/?>")
-_COMMENT = re.compile(r"<!--(?:[^-<>]|-(?!->)){0,2000}-->")
+_COMMENT = re.compile(r"<!--(?:[^-<>]|-(?!->))*-->")
 _ANY_TAG = re.compile(r"<[/!?]?[A-Za-z]")
 _NESTED = re.compile(rf"<[^<>]*(?:</?{_STRAY}(?:\s[^<>\n]*)?/?>|<!--)")
 _BREAKS = re.compile(r"<(?:/?(?:br|BR|hr|HR)\s*/?|/(?:p|P|div|DIV|tr))(?:\s[^<>\n]*)?>")

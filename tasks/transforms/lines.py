@@ -7,7 +7,7 @@ from typing import NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from tasks.transforms.characters import LINE_FEED, Codes, Kind, kinds
+from tasks.transforms.characters import LINE_FEED, Codes, Kind, characters_mask, kinds
 
 Mask = npt.NDArray[np.bool_]
 Index = npt.NDArray[np.int64]
@@ -30,7 +30,7 @@ class Layout(NamedTuple):
 
 
 def _among(points: npt.NDArray[np.uint32], characters: str) -> Mask:
-    return np.isin(points, np.array([ord(c) for c in characters], np.uint32))
+    return characters_mask(characters)[points]
 
 
 def layout(codes: Codes) -> Layout:

@@ -21,7 +21,8 @@ _LATIN_1 = (
 )
 ODD_CHARACTERS = f"\x80-\x9f\ufffd\ue000-\uf8ff{_LATIN_1}{_TYPICAL}"  # body of a regex class
 _ODD = re.compile(f"[{ODD_CHARACTERS}]")
-_LOST = re.compile("[\ufffd\ue000-\uf8ff\x80-\x9f]|锟斤拷|烫烫烫|屯屯屯")
+_MISREAD = re.compile("(?:锟斤拷)+|烫烫烫+|屯屯屯+")
+_UNREAL = re.compile("[\ufffd\ue000-\uf8ff\x80-\x9f]|锟斤拷")  # in no repaired text
 _WAYS = (  # (codec it was wrongly read with, codec it was written in)
     ("sloppy-windows-1252", "utf-8"),
     ("latin-1", "utf-8"),
@@ -34,7 +35,9 @@ _WAYS = (  # (codec it was wrongly read with, codec it was written in)
 )
 _DEPTH = 3  # text can be broken twice; the third round must then find nothing
 MIN_ODD_RATIO = 0.02  # odd characters per character from which a text is looked at
-MAX_LOST_RATIO = 0.01  # characters lost for good per character above which a text is broken
+MAX_REPLACED_RATIO = 0.01  # U+FFFD per character above which a text is broken
+MAX_MISREAD_RATIO = 0.1  # characters of 锟斤拷 and its like per character above which a text is broken
+MIN_CHARS = 16  # shorter texts prove nothing: ÀÁÂÃÄÅ are six letters and three Chinese characters
 _GOOD, _GAIN = 0.9, 0.1  # share of common characters a repair must reach, and must win
 _ENCODING_ONLY = ftfy.TextFixerConfig(
     unescape_html=False, remove_terminal_escapes=False, fix_latin_ligatures=False, fix_character_width=False,
@@ -47,13 +50,18 @@ def repair(text: str) -> tuple[str, bool]:
     if not _ODD.search(text):
         return text, False
     odd = len(_ODD.findall(text)) / len(text)
-    if odd < MIN_ODD_RATIO:
-        return text, len(_LOST.findall(text)) / len(text) > MAX_LOST_RATIO
+    if odd < MIN_ODD_RATIO or len(text) < MIN_CHARS:
+        return text, _is_lost(text)
     best = _undone(text)
     if best is not None:
         return best, False
-    lost = sum(len(found) for found in _LOST.findall(text)) / len(text)
-    return text, lost > MAX_LOST_RATIO or _was_misread(text)
+    return text, _is_lost(text) or _was_misread(text)
+
+
+def _is_lost(text: str) -> bool:
+    """Whether too much of it stands for lost bytes. A text may speak about 锟斤拷, but not consist of it."""
+    replaced, misread = text.count("\ufffd"), sum(map(len, _MISREAD.findall(text)))
+    return replaced > MAX_REPLACED_RATIO * len(text) or misread > MAX_MISREAD_RATIO * len(text)
 
 
 def _undone(text: str) -> str | None:
@@ -65,7 +73,7 @@ def _undone(text: str) -> str | None:
         edge = [new for old in edge for new in _ways_back(old) if new not in seen]
         seen.update(edge)
         for new in edge:
-            if (mark := common_ratio(new)) > score and not _LOST.search(new):
+            if (mark := common_ratio(new)) > score and not _UNREAL.search(new):
                 best, score = new, mark
         edge = [t for t in edge if _ODD.search(t)]
     return best if score >= _GOOD and score >= start + _GAIN else None
@@ -83,11 +91,12 @@ def _ways_back(text: str) -> list[str]:
 
 
 def _was_misread(text: str) -> bool:
-    """Whether a way back that forgives lost bytes leads to plainly better text: then bytes were lost on the way."""
+    """Whether a way back that forgives lost bytes gives mostly common Han: then bytes were lost on the way."""
     start = common_ratio(text)
     for wrong, right in _WAYS:
         way_back = text.encode(wrong, "replace").decode(right, "replace")
-        if common_ratio(way_back) >= max(0.75, start + _GAIN):
+        han = sum("\u4e00" <= c <= "\u9fff" for c in way_back)
+        if han > 0.4 * len(way_back) and common_ratio(way_back) >= max(0.7, start + _GAIN):
             return True
     return False
 

@@ -7,6 +7,7 @@ several different phrases of advertising.
 
 from __future__ import annotations
 
+MIN_ADVERTS_PER_CHAR = 0.005  # below this density no text can be advertising: the longest phrase has 5 characters
 ADVERTISING: tuple[str, ...] = (
     # selling and urging
     "全场", "钜惠", "特惠", "特价", "原价", "折后", "低至", "秒杀价", "抢购", "选购", "买一送", "优惠活动", "优惠价",
@@ -36,5 +37,5 @@ FLAGGED: tuple[str, ...] = (
     "国产自拍", "自拍偷拍", "人妻熟女", "美女视频聊天", "色情电影", "黄色电影", "黄色网站", "全套服务", "同城约炮",
     "约炮", "楼凤", "催情药", "迷奸", "迷药", "春药", "伟哥", "丝袜美腿", "av在线", "AV在线", "三级片",
     # forged papers and fraud
-    "办假证", "代办文凭", "假文凭", "枪支弹药", "仿真枪", "窃听器", "复制手机卡", "改号软件", "代开增值税", "刷单兼职",
+    "办假证", "代办文凭", "假文凭", "仿真枪", "窃听器", "复制手机卡", "改号软件", "代开增值税", "刷单兼职",
 )  # fmt: skip

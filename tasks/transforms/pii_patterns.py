@@ -27,7 +27,7 @@ _BETWEEN = r"°?\s*[,，]\s*"
 
 PATTERNS: dict[str, re.Pattern[str]] = {
     # a query parameter that lets its holder in
-    "SECRET_URL": re.compile(rf"https?://[^\s\"'<>，。；）]*[?&]{_SECRET}=[^\s&\"'<>，。；）]{{6,}}", re.I),
+    "SECRET_URL": re.compile(rf"https?://[^\s\"'<>，。；）]*[?&]{_SECRET}=[A-Za-z0-9._~+/%=:-]{{6,}}", re.I),
     "EMAIL": re.compile(
         r"(?<![A-Za-z0-9._%+\-])[A-Za-z0-9._%+\-]{1,64}"
         r"@(?:[A-Za-z0-9][A-Za-z0-9\-]{0,62}\.){1,4}[A-Za-z]{2,18}(?![A-Za-z0-9])"

@@ -24,17 +24,25 @@ taken over visible characters (spaces and line ends left out) unless said otherw
 
 from __future__ import annotations
 
+from functools import cache
+from typing import Any
+
 import numpy as np
+import numpy.typing as npt
 import polars as pl
 
 from data_contracts.stages import CleanConfig
 from tasks.transforms import characters, lines, phrases, repetition
-from tasks.transforms.characters import HAN, Codes, Kind, Table
+from tasks.transforms.characters import HAN, Kind, Table
 
 # Function characters. A text of any period that has none of them is a list, a menu or noise.
 STOP_MODERN = "的了是在和不有我这就也人都一个们到说要去你会着没"
 STOP_CLASSICAL = "之乎者也其而以於于曰矣焉哉何不無无有所為为"
+# Written Cantonese uses these all the time, standard Chinese hardly ever.
+CANTONESE = "嘅咗啲喺嚟冇佢哋唔嗰乜嘢咁畀睇"
+MIN_LINES = 4  # a share of fewer lines says nothing: extractors often give one line
 TEXT = pl.col("text")
+Signal = npt.NDArray[Any]  # [rows]
 
 
 def measure(frame: pl.DataFrame) -> pl.DataFrame:
@@ -49,7 +57,7 @@ def _measured(text: pl.Series) -> pl.DataFrame:
     codes = characters.decode(text)
     table = characters.tabulate(codes)
     laid = lines.layout(codes)
-    top, duplicate = repetition.ngram_ratios(codes)
+    repeated = repetition.repetition(codes)
     kind = table.kinds
     visible = np.maximum(1, kind.sum(axis=1) - kind[:, Kind.SPACE] - kind[:, Kind.LINE_FEED])
     han = kind[:, HAN].sum(axis=1)
@@ -70,54 +78,75 @@ def _measured(text: pl.Series) -> pl.DataFrame:
             "digit_ratio": kind[:, Kind.DIGIT] / visible,
             "mean_line_chars": laid.chars / count,
             **per_line,
-            "duplicate_line_ratio": repetition.line_ratio(codes),
-            "top_ngram_ratio": top,
-            "duplicate_ngram_ratio": duplicate,
-            "unigram_entropy": _entropy(table, codes),
+            "duplicate_line_ratio": repeated.lines,
+            "top_ngram_ratio": repeated.top,
+            "duplicate_ngram_ratio": repeated.duplicate,
+            "unigram_entropy": _entropy(table, len(text)),
+            "cantonese_ratio": _cantonese(table, len(text)),
             "stop_characters": _stop_characters(table, len(text)),
         }
     )
 
 
-def _entropy(table: Table, codes: Codes) -> np.ndarray[tuple[int], np.dtype[np.float64]]:
-    """Shannon entropy of each row's visible characters, nat; 0 for an empty row."""
+def _entropy(table: Table, size: int) -> Signal:
+    """Shannon entropy of each row's visible characters, nat; 0 for an empty row. Rounded: sums may differ in order."""
     seen = ~characters.kind_mask(Kind.SPACE, Kind.LINE_FEED)[table.points]
-    rows, counts = table.rows[seen], table.counts[seen].astype(np.float64)
-    size = len(codes.lengths)
-    total = np.maximum(1.0, np.bincount(rows, weights=counts, minlength=size))
-    inner = np.bincount(rows, weights=counts * np.log(counts), minlength=size)
-    return np.maximum(0.0, np.log(total) - inner / total)
+    rows, counts = table.rows[seen], table.counts[seen]
+    total = np.maximum(1, np.bincount(rows, weights=counts, minlength=size))
+    inner = np.bincount(rows, weights=_n_log_n()[counts], minlength=size)
+    return np.round(np.maximum(0.0, np.log(total) - inner / total), 6)
 
 
-def _stop_characters(table: Table, size: int) -> np.ndarray[tuple[int], np.dtype[np.int64]]:
+@cache
+def _n_log_n() -> Signal:
+    n = np.arange(1, characters.SAMPLE + 1, dtype=np.float64)
+    return np.append(0.0, n * np.log(n))
+
+
+def _stop_characters(table: Table, size: int) -> Signal:
     """How many different function characters each row has: of modern or of classical Chinese, whichever is more."""
     found = []
     for stops in (STOP_MODERN, STOP_CLASSICAL):
-        hit = np.isin(table.points, np.array([ord(c) for c in stops], np.uint32))
+        hit = characters.characters_mask(stops)[table.points]
         found.append(np.bincount(table.rows[hit], minlength=size))
     return np.maximum(*found)
 
 
+def _cantonese(table: Table, size: int) -> Signal:
+    """Share of characters that only written Cantonese uses much."""
+    hit = characters.characters_mask(CANTONESE)[table.points]
+    total = np.bincount(table.rows, weights=table.counts, minlength=size)
+    return np.bincount(table.rows[hit], weights=table.counts[hit], minlength=size) / np.maximum(1, total)
+
+
 def _phrases(frame: pl.DataFrame) -> pl.DataFrame:
-    """Signals that need substrings: text inside 【】, flagged words, advertising phrases."""
-    chars = pl.max_horizontal(pl.col("chars"), 1)
-    text = TEXT.fill_null("")
-    inside = text.str.extract_all(r"【[^【】\n]{0,200}】").list.join("").str.len_chars()
-    flagged = text.str.extract_many(list(phrases.FLAGGED), leftmost=True)
-    advert = text.str.extract_many(list(phrases.ADVERTISING), leftmost=True)
-    share = advert.list.join("").str.len_chars() / chars
+    """Signals that need substrings: text inside 【】, flagged words, advertising phrases.
+
+    Phrases are taken out only where a cheap count says that it can matter; elsewhere advert_ratio reads 0.
+    """
+    text, chars = frame["text"].fill_null(""), frame["chars"].clip(1)
+    bracketed = text.str.contains("【", literal=True)
+    flagged = text.str.contains_any(list(phrases.FLAGGED))
+    advert = text.str.count_matches("|".join(phrases.ADVERTISING)) / chars > phrases.MIN_ADVERTS_PER_CHAR
+
+    def share(hit: pl.Series, found: pl.Expr) -> tuple[Signal, Signal, Signal]:
+        """(characters found / characters, pieces found, different ones) of every row, 0 where not hit."""
+        lists = text.filter(hit).to_frame().select(found.alias("f")).to_series()
+        here = hit.to_numpy()
+        ratio, pieces, different = np.zeros(len(text)), np.zeros(len(text), np.int64), np.zeros(len(text), np.int64)
+        ratio[here] = lists.list.join("").str.len_chars().to_numpy() / chars.filter(hit).to_numpy()
+        pieces[here], different[here] = lists.list.len().to_numpy(), lists.list.n_unique().to_numpy()
+        return ratio, pieces, different
+
+    flagged_ratio, flagged_words, _ = share(flagged, TEXT.str.extract_many(list(phrases.FLAGGED), leftmost=True))
+    advert_ratio, _, advert_phrases = share(advert, TEXT.str.extract_many(list(phrases.ADVERTISING), leftmost=True))
     return frame.with_columns(
-        bracket_ratio=_where(text.str.contains("【", literal=True), inside / chars),
-        flagged_ratio=_where(
-            text.str.contains_any(list(phrases.FLAGGED)), flagged.list.join("").str.len_chars() / chars
-        ),
-        advert_phrases=advert.list.n_unique().cast(pl.Int64),
-        advert_ratio=share.cast(pl.Float64),
+        bracket_ratio=share(bracketed, TEXT.str.extract_all(r"【[^【】\n]{0,200}】"))[0],
+        flagged_ratio=flagged_ratio,
+        flagged_words=flagged_words,
+        advert_ratio=advert_ratio,
+        advert_phrases=advert_phrases,
     )
-
-
-def _where(hit: pl.Expr, value: pl.Expr) -> pl.Expr:
-    return pl.when(hit).then(value.cast(pl.Float64)).otherwise(0.0)
 
 
 def length_rules(cfg: CleanConfig) -> dict[str, pl.Expr]:
@@ -128,6 +157,7 @@ def length_rules(cfg: CleanConfig) -> dict[str, pl.Expr]:
 def rules(cfg: CleanConfig) -> dict[str, pl.Expr]:
     """Reason -> when it holds, in the order in which they are tried."""
     signal = pl.col
+    laid_out = signal("lines") >= MIN_LINES
     return {
         "low_entropy": signal("unigram_entropy") < cfg.min_unigram_entropy,
         "repeated_lines": signal("duplicate_line_ratio") > cfg.max_duplicate_line_ratio,
@@ -136,10 +166,11 @@ def rules(cfg: CleanConfig) -> dict[str, pl.Expr]:
         "symbol_noise": signal("symbol_ratio") > cfg.max_symbol_ratio,
         "digit_noise": signal("digit_ratio") > cfg.max_digit_ratio,
         "bracket_noise": signal("bracket_ratio") > cfg.max_bracket_ratio,
-        "ellipsis_lines": signal("ellipsis_line_ratio") > cfg.max_ellipsis_line_ratio,
-        "list_lines": signal("list_line_ratio") > cfg.max_list_line_ratio,
+        "ellipsis_lines": laid_out & (signal("ellipsis_line_ratio") > cfg.max_ellipsis_line_ratio),
+        "list_lines": laid_out & (signal("list_line_ratio") > cfg.max_list_line_ratio),
         "short_lines": signal("mean_line_chars") < cfg.min_mean_line_chars,
-        "flagged_words": signal("flagged_ratio") > cfg.max_flagged_ratio,
+        "flagged_words": (signal("flagged_words") >= cfg.min_flagged_words)
+        & (signal("flagged_ratio") > cfg.max_flagged_ratio),
         "advertising": (signal("advert_phrases") >= cfg.min_advert_phrases)
         & (signal("advert_ratio") > cfg.max_advert_ratio),
         "few_terminal_marks": signal("terminal_line_ratio") < cfg.min_terminal_line_ratio,
@@ -149,6 +180,5 @@ def rules(cfg: CleanConfig) -> dict[str, pl.Expr]:
 
 def first_reason(tried: dict[str, pl.Expr]) -> pl.Expr:
     """The first reason whose expression is true, else null."""
-    return pl.coalesce(
-        [pl.when(broken).then(pl.lit(reason)) for reason, broken in tried.items()] or [pl.lit(None, pl.String())]
-    )
+    whens: list[pl.Expr] = [pl.when(broken).then(pl.lit(reason)) for reason, broken in tried.items()]
+    return pl.coalesce(whens) if whens else pl.lit(None, pl.String())

@@ -8,20 +8,23 @@ not count. A polynomial hash modulo 2^64 over scrambled code points stands for e
 from __future__ import annotations
 
 from functools import lru_cache
+from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
+import polars as pl
 
-from tasks.transforms.characters import LINE_FEED, WORD, Codes, kind_mask, runs
+from tasks.transforms.characters import LINE_FEED, ROW_SHIFT, WORD, Codes, kind_mask, runs, sampled
 
 Hashes = npt.NDArray[np.uint64]
 Ratios = npt.NDArray[np.float64]
+Index = npt.NDArray[np.int64]
 
 TOP_CHARS = 4  # about two to three words, the middle of MAP-CC's top 2-, 3- and 4-gram rules
 DUPLICATE_CHARS = 13  # ChineseWebText: repeated 13-grams of characters
+SAMPLE = 2048  # n-grams of one row; of a row ten times as long the shares are right to about .1
 MAX_CHARS = 1_000_000  # only so much of a text is looked at, which bounds memory
 _BASE = 0x9E3779B97F4A7C15  # odd, so that it has an inverse modulo 2^64
-_HASH_BITS = 44  # bits of an n-gram's hash in a sort key; the rest hold the row's number within its batch
 
 
 @lru_cache(maxsize=2)
@@ -45,61 +48,86 @@ def _prefix(points: npt.NDArray[np.uint32]) -> tuple[Hashes, Hashes]:
     return hashes, down
 
 
-def line_ratio(codes: Codes) -> Ratios:
-    """Share of each row's characters that stand in a line which occurred before in it; 0 for an empty row."""
-    ends = np.flatnonzero(codes.points == LINE_FEED)
-    begins = np.concatenate([[0], ends[:-1] + 1]).astype(np.int64) if len(ends) else ends
-    filled = ends > begins
-    ends, begins = ends[filled], begins[filled]
-    row = np.searchsorted(codes.starts, begins, side="right") - 1
-    hashes, down = _prefix(codes.points)
-    line = (hashes[ends] - hashes[begins]) * down[begins]
-    line ^= (row.astype(np.uint64) + np.uint64(1)) * np.uint64(0xC2B2AE3D27D4EB4F)
-    _, first = np.unique(line, return_index=True)
-    repeated = np.ones(len(line), bool)
-    repeated[first] = False
-    rows, width = len(codes.lengths), ends - begins
-    again = np.bincount(row[repeated], weights=width[repeated], minlength=rows)
-    return again / np.maximum(1, np.bincount(row, weights=width, minlength=rows))
+class Repetition(NamedTuple):
+    """Shares of each row, [rows]; 0 for an empty row."""
+
+    lines: Ratios  # of its word characters, those in lines that occurred before in the row
+    top: Ratios  # of its word characters, those in its most frequent n-gram of TOP_CHARS; 0 where none occurs twice
+    duplicate: Ratios  # 1 - distinct / all n-grams of DUPLICATE_CHARS
 
 
-def ngram_ratios(codes: Codes) -> tuple[Ratios, Ratios]:
-    """(top_ngram_ratio, duplicate_ngram_ratio) of each row.
+def repetition(codes: Codes) -> Repetition:
+    """Measure every row. Rows of more than SAMPLE n-grams are estimated.
 
-    top: share of the row's word characters that its most frequent n-gram of TOP_CHARS covers, 0 where none occurs
-    twice. duplicate: 1 - distinct / all n-grams of DUPLICATE_CHARS. Both 0 for a row shorter than its n.
+    top is then taken from n-grams at even steps, duplicate from the n-grams whose hash has zeros in a fixed place
+    (which keeps or drops all copies of one n-gram together).
     """
     keep = kind_mask(*WORD)[codes.points]
     if codes.lengths.max(initial=0) > MAX_CHARS:
         keep &= np.arange(len(keep)) - np.repeat(codes.starts, codes.lengths) < MAX_CHARS
-    lengths = np.add.reduceat(keep, codes.starts, dtype=np.int64) if len(codes.starts) else codes.lengths
+    before = np.zeros(len(keep) + 1, np.int64)
+    np.cumsum(keep, out=before[1:])
+    starts = before[codes.starts]
+    lengths = before[codes.starts + codes.lengths] - starts
     hashes, down = _prefix(codes.points[keep])
-    _, most = _counted(hashes, down, lengths, TOP_CHARS)
-    distinct, _ = _counted(hashes, down, lengths, DUPLICATE_CHARS)
-    top = np.where(most > 1, np.minimum(1.0, most * TOP_CHARS / np.maximum(1, lengths)), 0.0)
-    return top, 1 - distinct / np.maximum(1, lengths - DUPLICATE_CHARS + 1) * (lengths >= DUPLICATE_CHARS) - (
-        lengths < DUPLICATE_CHARS
+    return Repetition(
+        _lines(codes, before, hashes, down),
+        _top(hashes, down, starts, lengths),
+        _duplicate(hashes, down, starts, lengths),
     )
 
 
-def _counted(hashes: Hashes, down: Hashes, lengths: npt.NDArray[np.int64], n: int) -> tuple[Ratios, Ratios]:
-    """Per row: number of distinct n-grams, and how often the most frequent one occurs."""
-    rows, total = len(lengths), len(hashes) - 1
+def _lines(codes: Codes, before: Index, hashes: Hashes, down: Hashes) -> Ratios:
+    """`before[i]` is the number of word characters before point i; lines without any do not count."""
+    ends = before[np.flatnonzero(codes.points == LINE_FEED)]
+    begins = np.append(0, ends[:-1])[: len(ends)]
+    filled = ends > begins
+    ends, begins = ends[filled], begins[filled]
+    row = np.searchsorted(before[codes.starts + codes.lengths], begins, side="right")
+    line = (hashes[ends] - hashes[begins]) * down[begins]
+    line ^= (row.astype(np.uint64) + np.uint64(1)) * np.uint64(0xC2B2AE3D27D4EB4F)
+    again = ~pl.Series(line).is_first_distinct().to_numpy()
+    rows, width = len(codes.lengths), ends - begins
+    repeated = np.bincount(row[again], weights=width[again], minlength=rows)
+    return repeated / np.maximum(1, np.bincount(row, weights=width, minlength=rows))
+
+
+def _top(hashes: Hashes, down: Hashes, starts: Index, lengths: Index) -> Ratios:
+    grams = np.maximum(0, lengths - TOP_CHARS + 1)
+    row, at = sampled(starts, grams, SAMPLE)
+    distinct, counts = runs(_key((hashes[at + TOP_CHARS] - hashes[at]) * down[at], row))
+    number = np.bincount(distinct >> np.uint32(ROW_SHIFT), minlength=len(lengths))
+    most, present = np.zeros(len(lengths)), np.flatnonzero(number)
+    if len(present):
+        most[present] = np.maximum.reduceat(counts, (np.cumsum(number) - number)[present])
+    taken = np.bincount(row, minlength=len(lengths))
+    return np.where(most > 1, np.minimum(1.0, most * TOP_CHARS / np.maximum(1, taken)), 0.0)
+
+
+def _duplicate(hashes: Hashes, down: Hashes, starts: Index, lengths: Index) -> Ratios:
+    n, rows = DUPLICATE_CHARS, len(lengths)
     grams = np.maximum(0, lengths - n + 1)
     if not grams.any():
-        return np.zeros(rows), np.zeros(rows)
-    key = (hashes[n:] - hashes[:-n]) * down[: total - n + 1]
-    key *= np.uint64(_BASE)
-    key >>= np.uint64(64 - _HASH_BITS)
-    inside = np.ones(total, bool)
-    last = np.cumsum(lengths)[:, None] - np.arange(1, n)
-    inside[last[(last >= (np.cumsum(lengths) - lengths)[:, None])]] = False
-    key = key[inside[: len(key)]]
-    key |= np.repeat(np.arange(rows, dtype=np.uint64) << np.uint64(_HASH_BITS), grams)
-    distinct, counts = runs(key)
-    row = (distinct >> np.uint64(_HASH_BITS)).astype(np.int64)
-    most = np.zeros(rows)
-    number = np.bincount(row, minlength=rows)
-    present = np.flatnonzero(number)
-    most[present] = np.maximum.reduceat(counts, (np.cumsum(number) - number)[present])
-    return number.astype(np.float64), most
+        return np.zeros(rows)
+    key = hashes[n:] - hashes[:-n]
+    key *= down[: len(key)]
+    inside = np.ones(len(hashes) - 1, bool)
+    last = (starts + lengths)[:, None] - np.arange(1, n)
+    inside[last[last >= starts[:, None]]] = False  # n-grams that would reach into the next row
+    inside = inside[: len(key)]
+    spread = np.ceil(np.log2(np.maximum(1, grams / SAMPLE))).astype(np.uint64)
+    if spread.any():  # the low half of the product decides, the high half is the key
+        zeros = np.repeat(((np.uint64(1) << spread) - np.uint64(1)) << np.uint64(24), lengths)[: len(key)]
+        inside &= (key * np.uint64(_BASE) & zeros) == 0
+    at = np.flatnonzero(inside)
+    sampled = np.add.reduceat(np.append(inside, np.zeros(n, bool)), starts, dtype=np.int64) * (lengths > 0)
+    distinct, _ = runs(_key(key[at], np.repeat(np.arange(rows), sampled)))
+    number = np.bincount(distinct >> np.uint32(ROW_SHIFT), minlength=rows)
+    return np.where(sampled > 0, 1 - number / np.maximum(1, sampled), 0.0)
+
+
+def _key(hashes: Hashes, row: Index) -> npt.NDArray[np.uint32]:
+    """The best bits of each hash below its row's number: of 1024 n-grams of a row, two collide once in four rows."""
+    key = ((hashes * np.uint64(_BASE)) >> np.uint64(64 - ROW_SHIFT)).astype(np.uint32)
+    key |= row.astype(np.uint32) << np.uint32(ROW_SHIFT)
+    return key
