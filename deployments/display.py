@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import sys
 from collections.abc import Iterator
 from typing import Any
 
@@ -17,8 +18,9 @@ from deployments.wording import both
 from tasks import progress
 from tasks.journal import Entry, Journal
 
-screen = Console(highlight=False)
-complaint = Console(stderr=True, highlight=False)
+_WIDE = None if sys.stdout.isatty() else 120  # a file or pipe has no width of its own
+screen = Console(highlight=False, width=_WIDE)
+complaint = Console(stderr=True, highlight=False, width=_WIDE)
 
 
 @contextlib.contextmanager
@@ -62,7 +64,7 @@ def _say_finished(step: progress.Step) -> None:
 def stage_table(journal: Journal) -> Table:
     """Every stage of a run: rows in, kept, quarantined, seconds, MB per CPU-second, Cached or not."""
     table = Table(box=None, header_style="bold", pad_edge=False)
-    table.add_column(both("阶段", "stage"))
+    table.add_column(both("阶段", "stage"), no_wrap=True)
     for title in (
         both("读入", "rows in"),
         both("保留", "kept"),
@@ -71,7 +73,7 @@ def stage_table(journal: Journal) -> Table:
         "MB/CPU·s",
     ):
         table.add_column(title, justify="right")
-    table.add_column(both("状态", "state"))
+    table.add_column(both("状态", "state"), no_wrap=True)
     for entry in journal.entries:
         table.add_row(*_cells(entry, journal.store.manifest(entry.dataset)))
     return table

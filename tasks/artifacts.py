@@ -31,7 +31,7 @@ def shown(stage: str, title: str) -> Iterator[None]:
             update_progress_artifact(artifact, progress=share, description=f"{title} {step.note}")
         elif not step.finished:
             artifact = create_progress_artifact(
-                progress=share, key=f"{stage}-progress", description=f"{title} {step.note}"
+                progress=share, key=f"{stage.replace('_', '-')}-progress", description=f"{title} {step.note}"
             )
 
     stop = progress.listen(show)
