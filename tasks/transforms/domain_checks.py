@@ -1,19 +1,24 @@
 """领域检查 domain checks: what contracts of Chinese corpora ask under `implementation: {check: NAME}`.
 
-Each is a polars expression, independent of the stages whose work it checks: a fault in redact must not hide in a check
-that shares its code.
+Each is a polars expression. `resident_id` is written apart from redact on purpose: a fault there must not hide in a
+check that shares its code; `personal_data` asks redact's own rules, which know more kinds.
 """
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import polars as pl
 
 from data_contracts.rules import Check
+from tasks.transforms import pii
 
 # GB 11643-1999: 2 digits of province, 4 of county, date of birth, 3 of order, 1 check character (ISO 7064 MOD 11-2).
 # ASCII boundaries, because Han characters count as word characters for a Unicode `\b`.
 _PROVINCE = "(?:1[1-5]|2[1-3]|3[1-7]|4[1-6]|5[0-4]|6[1-5]|71|8[1-3]|91)"
-_BIRTH = "(?:18|19|20)[0-9]{2}(?:0[1-9]|1[0-2])(?:0[1-9]|[12][0-9]|3[01])"
+_DAY = "(?:0[1-9]|1[0-9]|2[0-8])"  # days that every month has; 29 February is left to redact
+_MONTH_AND_DAY = f"(?:(?:0[1-9]|1[0-2]){_DAY}|(?:0[13-9]|1[0-2])(?:29|30)|(?:0[13578]|1[02])31)"
+_BIRTH = f"(?:18[89]|19[0-9]|20[0-9])[0-9]{_MONTH_AND_DAY}"
 _RESIDENT_ID = rf"(?-u:\b){_PROVINCE}[0-9]{{4}}{_BIRTH}[0-9]{{3}}[0-9Xx](?-u:\b)"
 _WEIGHTS = (7, 9, 10, 5, 8, 4, 2, 1, 6, 3, 7, 9, 10, 5, 8, 4, 2)
 
@@ -28,6 +33,16 @@ def resident_id(column: str | None) -> pl.Expr:
     last = one.str.slice(17, 1)
     value = pl.when(last.is_in(["X", "x"])).then(10).otherwise(last.cast(pl.Int32, strict=False))
     return found.list.eval((total + value) % 11 == 1).list.any()
+
+
+def personal_data(column: str | None, kinds: Sequence[str] = ("CN_ID", "USCC", "BANK")) -> pl.Expr:
+    """True where redact's own rules still find personal data of these kinds with a valid checksum."""
+    wanted = set(kinds)
+
+    def found(text: pl.Series) -> pl.Series:
+        return pii.left_kinds(text).list.eval(pl.element().is_in(wanted)).list.any()
+
+    return _text(column).map_batches(found, return_dtype=pl.Boolean(), is_elementwise=True)
 
 
 def han_share(column: str | None) -> pl.Expr:
@@ -66,6 +81,7 @@ def _text(column: str | None) -> pl.Expr:
 
 CHECKS: dict[str, Check] = {
     "resident_id": Check("violation", resident_id),
+    "personal_data": Check("violation", personal_data),
     "words_cover_text": Check("violation", words_cover_text),
     "han_share": Check("metric", han_share),
     "unknown_share": Check("metric", unknown_share),
