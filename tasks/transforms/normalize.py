@@ -65,7 +65,7 @@ def tidied(text: pl.Series, needs: Needs) -> pl.Series:
     """Normalise the rows that `untidy` found in need of it."""
     suspect = (needs & MARKUP) > 0
     hidden = suspect & ((needs & (CONTROLS | FULL_WIDTH)) > 0)  # markup may appear once those are gone
-    suspect &= text.str.contains(_MARKUP).fill_null(False).to_numpy()
+    suspect[suspect] = text.filter(pl.Series(suspect)).str.contains(_MARKUP).to_numpy()
     compose = hidden | ((needs & UNSTABLE) > 0)
     text = on_rows(text, compose, lambda some: _strings([_composed(t) for t in some]))
     text = on_rows(text, suspect | compose, lambda some: _strings([_unmarked(t) for t in some]))

@@ -94,7 +94,7 @@ def _lines(codes: Codes, before: Index, hashes: Hashes, down: Hashes) -> Ratios:
 
 def _top(hashes: Hashes, down: Hashes, starts: Index, lengths: Index) -> Ratios:
     grams = np.maximum(0, lengths - TOP_CHARS + 1)
-    row, at = sampled(starts, grams, SAMPLE)
+    row, at = sampled(starts, grams, SAMPLE // 2)
     distinct, counts = runs(_key((hashes[at + TOP_CHARS] - hashes[at]) * down[at], row))
     number = np.bincount(distinct >> np.uint32(ROW_SHIFT), minlength=len(lengths))
     most, present = np.zeros(len(lengths)), np.flatnonzero(number)
