@@ -15,7 +15,7 @@ from typing import Any
 import scrapy
 from scrapy import signals
 from scrapy.crawler import AsyncCrawlerProcess
-from scrapy.exceptions import DownloadCancelledError, StopDownload
+from scrapy.exceptions import DownloadCancelledError, DownloadFailedError, ResponseDataLossError, StopDownload
 from scrapy.http import Headers as ScrapyHeaders
 from scrapy.http import Response
 
@@ -92,7 +92,11 @@ class Downloader:
             blocked = _blocked(error)
             if blocked is not None:
                 raise blocked from None
-            raise FetchFailed(f"{type(error).__name__}: {error}"[:300]) from error
+            # Scrapy notes the latency when the headers are in; the other errors are about bytes that arrived.
+            answered = "download_latency" in request.meta or isinstance(
+                error, (DownloadFailedError, ResponseDataLossError)
+            )
+            raise FetchFailed(f"{type(error).__name__}: {error}"[:300], host_answered=answered) from error
         return _fetched(response, request.meta.get("cut"))
 
     def _headers_received(self, headers: ScrapyHeaders, body_length: int, request: scrapy.Request, **_: Any) -> None:

@@ -13,7 +13,11 @@ _CHECKED_BYTES = 16 << 20  # of a decoded body: damage behind that is left to th
 
 
 class FetchFailed(Exception):
-    """No usable answer: it may come the next time."""
+    """No usable answer: it may come the next time. `host_answered`: the fault is this URL's, the host is alive."""
+
+    def __init__(self, message: str, *, host_answered: bool = False) -> None:
+        super().__init__(message)
+        self.host_answered = host_answered
 
 
 class AnswerTooLarge(Exception):

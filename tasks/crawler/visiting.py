@@ -16,7 +16,7 @@ from tasks.crawler.scope import Scope
 from tasks.crawler.urls import join
 
 PATIENCE = 3  # failures in a row before an origin is left alone for a while
-MAX_PARK_SECONDS = 60.0
+MAX_PARK_SECONDS = 10.0
 
 
 class Visitor:
@@ -43,7 +43,7 @@ class Visitor:
             limit = MAX_SITEMAP_BYTES if row.kind == SITEMAP else self.source.max_page_bytes
             fetched = await self._fetch(row.url, row.kind == SITEMAP or row.depth == 0, limit)
         except FetchFailed as error:
-            self._failed(origin, row, str(error))
+            self._failed(origin, row, str(error), host_answered=error.host_answered)
         except AnswerTooLarge as error:
             self._finish(row, Outcome(reason="too_large", error=str(error)))
         except AddressBlocked as error:
@@ -111,10 +111,10 @@ class Visitor:
         wanted = [url for url in dict.fromkeys(found) if self._admits(url, SITEMAP)]
         self.polite.add(self.frontier.add(wanted, depth=0, kind=SITEMAP))
 
-    def _failed(self, origin: Origin, row: Row, error: str) -> None:
+    def _failed(self, origin: Origin, row: Row, error: str, *, host_answered: bool) -> None:
         """No answer: later again, unless the URL or its whole origin has used up its tries."""
         self.counts["failures"] += 1
-        origin.failures += 1
+        origin.failures = 0 if host_answered else origin.failures + 1
         if origin.closed is None and origin.failures >= self.source.max_failures_in_a_row:
             origin.closed = ("fetch_failed", f"{origin.failures} failures in a row at {origin.name}, the last: {error}")
         elif origin.failures >= PATIENCE:

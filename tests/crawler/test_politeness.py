@@ -144,6 +144,16 @@ def test_a_dead_host_does_not_hold_another_and_is_given_up(web, quick):
     assert any("6 failures in a row" in (v["error"] or "") for v in run.visits)
 
 
+def test_broken_answers_do_not_close_a_host(web, quick):
+    pages = [f"/{n}" for n in range(9)]
+    web.page("/", *pages)
+    for path in pages:
+        web.pages[path] = raising(FetchFailed("half an answer", host_answered=True))
+    run = quick(web, requests_per_host=1, max_tries=1, max_failures_in_a_row=4)
+    assert all(len(web.asked(path)) == 1 for path in pages)
+    assert {run.by_path[path]["error"] for path in pages} == {"half an answer"}
+
+
 def test_one_answer_in_between_resets_the_budget(web, quick):
     pages = [f"/{n}" for n in range(12)]
     web.page("/", *pages)

@@ -71,7 +71,7 @@ def committed(run):
 
 
 def test_one_kill(site, crawl):
-    build(site, 80, seconds=0.02)
+    build(site, 50, seconds=0.02)
     reference, killed = crawl(site, "reference"), crawl(site, "killed")
     assert reference() == 0
     assert killed.kill_when(lambda: committed(killed) > 10)
@@ -121,7 +121,7 @@ def test_sigterm_stops_in_good_order(site, crawl):
     run = crawl(site)
     process = run.start()
     while committed(run) < 5 and process.poll() is None:
-        time.sleep(0.02)
+        time.sleep(0.04)
     process.send_signal(signal.SIGTERM)
     out, err = process.communicate(timeout=20)
     assert process.returncode == 143, err
@@ -133,7 +133,7 @@ def test_sigterm_stops_in_good_order(site, crawl):
     site.hits.clear()
     process = run.start()
     while committed(run) <= done and process.poll() is None:
-        time.sleep(0.02)
+        time.sleep(0.04)
     process.kill()
     process.communicate()
     assert len(site.asked("/robots.txt")) == 0  # its answer was kept
@@ -144,7 +144,7 @@ def test_two_programs_on_one_folder(site, crawl):
     run = crawl(site)
     first = run.start()
     while committed(run) < 1 and first.poll() is None:
-        time.sleep(0.02)
+        time.sleep(0.04)
     assert run() == 5
     assert "another crawl is writing there" in run.errors
     first.kill()
