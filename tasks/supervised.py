@@ -6,11 +6,15 @@ Between the caller and the program stands a small supervisor (this file as a scr
 group and holds the read end of a lifeline pipe. Whatever ends the caller (cancel, `kill -9`, out of memory) closes the
 pipe; the supervisor then sends SIGTERM to the group, so that a trainer saves, waits `grace_seconds`, and
 sends SIGKILL. The program writes to a file, never to a pipe: a dead reader would kill it with EPIPE before it saved.
+
+Who starts again at once after `kill -9` finds the old program still saving. It waits for that: supervisor and program
+hold a lock beside the log for as long as they live, and a folder never has two programs.
 """
 
 from __future__ import annotations
 
 import contextlib
+import fcntl
 import json
 import os
 import select
@@ -53,20 +57,22 @@ def run(
     Never raises for the program's own failure: the caller knows what an exit code means. When the caller is
     interrupted, the program is ended before the exception goes on.
     """
-    lifeline_read, lifeline_write = os.pipe()
     log.parent.mkdir(parents=True, exist_ok=True)
+    held = _alone(log.with_name(f"{log.name}.lock"), grace_seconds + 30)
+    lifeline_read, lifeline_write = os.pipe()
     with log.open("ab", buffering=0) as out:
         start = out.tell()
         supervisor = subprocess.Popen(
-            [sys.executable, str(Path(__file__)), str(lifeline_read), str(grace_seconds), *command],
+            [sys.executable, str(Path(__file__)), str(lifeline_read), str(held), str(grace_seconds), *command],
             stdin=subprocess.DEVNULL,
             stdout=out,
             stderr=subprocess.STDOUT,
-            pass_fds=(lifeline_read,),
+            pass_fds=(lifeline_read, held),
             start_new_session=True,
             env=dict(os.environ, **(environment or {})),
         )
     os.close(lifeline_read)
+    os.close(held)  # the supervisor's copy keeps the lock
     tail: deque[str] = deque(maxlen=_TAIL_LINES)
     last: dict[str, Event] = {}
     try:
@@ -86,6 +92,26 @@ def run(
             supervisor.kill()
             supervisor.wait()
     return Ended(supervisor.returncode, "\n".join(tail), last)
+
+
+def _alone(lock: Path, seconds: float) -> int:
+    """Hold a lock that ends with supervisor and program; waits for those of a run that was killed."""
+    from data_contracts.errors import ProgramFailed  # not at the top: the supervisor runs this file as a script
+
+    handle = os.open(lock, os.O_RDWR | os.O_CREAT, 0o644)
+    deadline = time.monotonic() + seconds
+    while True:
+        try:
+            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            return handle
+        except BlockingIOError:
+            if time.monotonic() > deadline:
+                os.close(handle)
+                raise ProgramFailed(
+                    f"the program of an earlier run still works in {lock.parent}, {seconds:.0f} s after its run ended; "
+                    f"end it (`fuser {lock}` names it) and run again"
+                ) from None
+            time.sleep(_POLL_SECONDS)
 
 
 def _follow(log: Path, start: int, process: subprocess.Popen[bytes]) -> Any:
@@ -117,12 +143,12 @@ def _event(line: str) -> Event | None:
     return value if isinstance(value, dict) and isinstance(value.get("event"), str) else None
 
 
-def supervise(lifeline: int, grace_seconds: float, command: Sequence[str]) -> int:
+def supervise(lifeline: int, held: int, grace_seconds: float, command: Sequence[str]) -> int:
     """The supervisor's own loop: wait for the program's end, for the lifeline's end, or for a signal."""
     asked: list[int] = []
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda received, frame: asked.append(received))
-    program = subprocess.Popen(command, start_new_session=True)
+    program = subprocess.Popen(command, start_new_session=True, pass_fds=(held,))
     while program.poll() is None:
         ready: list[int] = []
         with contextlib.suppress(InterruptedError):
@@ -144,4 +170,4 @@ def _signal_group(group: int, number: int) -> None:
 
 
 if __name__ == "__main__":
-    sys.exit(supervise(int(sys.argv[1]), float(sys.argv[2]), sys.argv[3:]))
+    sys.exit(supervise(int(sys.argv[1]), int(sys.argv[2]), float(sys.argv[3]), sys.argv[4:]))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fcntl
 import os
 import signal
 import subprocess
@@ -11,6 +12,7 @@ from pathlib import Path
 
 import pytest
 
+from data_contracts.errors import ProgramFailed
 from tasks import supervised
 
 # Prints its pid and a grandchild's, then waits; on SIGTERM it writes a "checkpoint", as the trainer does.
@@ -71,7 +73,9 @@ def test_the_callers_death_ends_program_and_grandchild_after_the_checkpoint(tmp_
         f"supervised.run([sys.executable, '-c', {PROGRAM!r}, {str(tmp_path)!r}], log=Path({str(tmp_path)!r}) / 'log',"
         f" on_event=lambda e: Path({str(tmp_path)!r}, 'pids').write_text(json.dumps(e['pids'])))"
     )
-    process = subprocess.Popen([sys.executable, "-c", caller], env=dict(os.environ, PYTHONPATH=os.pathsep.join(sys.path)))
+    process = subprocess.Popen(
+        [sys.executable, "-c", caller], env=dict(os.environ, PYTHONPATH=os.pathsep.join(sys.path))
+    )
     assert wait_until(lambda: (tmp_path / "pids").exists() and (tmp_path / "pids").read_text().endswith("]"))
     pids = eval((tmp_path / "pids").read_text())
     assert all(alive(p) for p in pids)
@@ -79,3 +83,35 @@ def test_the_callers_death_ends_program_and_grandchild_after_the_checkpoint(tmp_
     process.wait(10)
     assert wait_until(lambda: not any(alive(p) for p in pids))
     assert (tmp_path / "checkpoint").read_text() == "saved"
+
+
+def test_a_run_that_starts_again_at_once_waits_until_the_old_program_has_saved(tmp_path):
+    """The old program writes 0.5 s after its run was killed; the new one must see that, and only its own events."""
+    slow = (
+        "import pathlib, signal, sys, time\n"
+        "def save(number, frame):\n"
+        '    time.sleep(0.5); pathlib.Path(sys.argv[1], \'saved\').touch(); print(\'{"event": "end", "old": 1}\', flush=True)\n'
+        "    sys.exit(0)\n"
+        "signal.signal(signal.SIGTERM, save)\n"
+        "pathlib.Path(sys.argv[1], 'up').touch(); time.sleep(300)\n"
+    )
+    caller = (
+        "import sys; from tasks import supervised; from pathlib import Path\n"
+        f"supervised.run([sys.executable, '-c', {slow!r}, {str(tmp_path)!r}], log=Path({str(tmp_path)!r}) / 'log')"
+    )
+    process = subprocess.Popen(
+        [sys.executable, "-c", caller], env=dict(os.environ, PYTHONPATH=os.pathsep.join(sys.path))
+    )
+    assert wait_until((tmp_path / "up").exists)
+    process.kill()
+    process.wait(10)
+    code = "import json, pathlib, sys; print(json.dumps({'event': 'end', 'seen': pathlib.Path(sys.argv[1], 'saved').exists()}))"
+    ended = supervised.run([sys.executable, "-c", code, str(tmp_path)], log=tmp_path / "log")
+    assert (ended.code, ended.last) == (0, {"end": {"event": "end", "seen": True}})
+
+
+def test_a_folder_that_stays_taken_is_said(tmp_path):
+    with (tmp_path / "log.lock").open("wb") as stranger:
+        fcntl.flock(stranger, fcntl.LOCK_EX)
+        with pytest.raises(ProgramFailed, match=r"still works in .*; end it"):
+            supervised.run([sys.executable, "-c", ""], log=tmp_path / "log", grace_seconds=-29.8)
