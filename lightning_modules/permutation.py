@@ -56,7 +56,7 @@ class GlobalOrder:
     def samples(self, first: int, count: int) -> NDArray[np.int64]:
         """Block numbers of the samples first .. first + count - 1, shape (count,)."""
         if not self._first <= first <= first + count <= self._first + self._chunk.size:
-            self._first, self._chunk = first, self._compute(first, max(CHUNK, count))
+            self._first, self._chunk = first, self._compute(first, max(min(CHUNK, self.count), count))
         return self._chunk[first - self._first : first - self._first + count]
 
     def _compute(self, first: int, count: int) -> NDArray[np.int64]:
