@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import yaml
-from jsonschema import Draft201909Validator  # type: ignore[import-untyped]
+from jsonschema import Draft201909Validator
 from open_data_contract_standard.model import OpenDataContractStandard
 
 from data_contracts.errors import ContractError
@@ -76,7 +76,7 @@ def _validator() -> Any:
 
 def _line(node: yaml.Node, keys: Sequence[Key]) -> int:
     """Line of the deepest of `keys` that the text has, counted from 1."""
-    line = node.start_mark.line
+    line: int = node.start_mark.line
     for key in keys:
         if isinstance(node, yaml.MappingNode):
             found = [(k, v) for k, v in node.value if k.value == str(key)]

@@ -133,7 +133,8 @@ def _custom(place: Place, entry: DataQuality, checks: Checks) -> Rule:
             )
         yields, expression = check.yields, _made(place, check, how.get("arguments") or {})
     else:
-        yields, expression = way, _sql(place, str(how[way]), at)
+        yields = "violation" if way == "violation" else "metric"
+        expression = _sql(place, str(how[way]), at)
     kind = _try(place, expression, at)
     if yields == "violation":
         if kind != pl.Boolean:
