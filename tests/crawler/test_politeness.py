@@ -54,6 +54,17 @@ def test_robots_that_fails_once_is_asked_again(web, quick):
     assert quick(web, sitemaps=False).reasons == {"/": None, "/x": "robots_disallowed"}
 
 
+def test_a_restart_does_not_ask_for_robots_again(web, quick):
+    web.page("/", "/x", "/private/x")
+    web.pages["/robots.txt"] = (200, ROBOTS, b"User-agent: *\nDisallow: /private/\n")
+    quick(web, max_pages=1)
+    run = quick(web)  # the limit is part of the program's own check of a folder; here it stands for a kill
+    assert len(web.asked("/robots.txt")) == 1
+    assert len(web.asked("/")) == 1
+    assert run.reasons["/private/x"] == "robots_disallowed"
+    assert run.by_path["/x"]["status"] == 404
+
+
 def test_a_redirected_robots_is_followed(web, quick):
     web.page("/", "/private/x")
     web.page("/robots.txt", status=301, Location="/real-robots.txt")
