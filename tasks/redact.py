@@ -40,10 +40,10 @@ def _marked(documents: pl.DataFrame, cfg: RedactConfig, placeholder: Callable[[s
         if name not in documents.columns:
             continue
         column = documents[name]
-        rows = pii.may_hold(column).arg_true()
+        rows, kinds = pii.candidates(column, cfg.kinds)
         texts = []
-        for row, text in zip(rows, column.gather(rows), strict=True):
-            redacted, found = pii.replaced(text, cfg.kinds, placeholder)
+        for row, text, some in zip(rows, column.gather(rows), kinds, strict=True):
+            redacted, found = pii.replaced(text, some, placeholder)
             texts.append(redacted)
             for kind, number in found.items():
                 counts[kind][row] += number

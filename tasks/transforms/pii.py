@@ -20,20 +20,23 @@ from stdnum.cn import uscc
 from tasks.transforms.characters import FOLDED
 from tasks.transforms.pii_patterns import (
     CONTEXTS,
+    CORES,
     FILE_ENDINGS,
     MADE_UP,
     PATTERNS,
-    PREFILTER,
     PRODUCTS,
     PROVINCES,
     USCC_HEADS,
 )  # fmt: skip
 
+CHECKED = ("CN_ID", "USCC", "BANK")  # kinds whose numbers carry a check digit
 KINDS = tuple(k for k in PATTERNS if k != "CN_ID15")
 _FOLDED = FOLDED | dict.fromkeys((0xFF0D, 0x2010, 0x2011, 0x2013, 0x2014), 0x2D)
 _FOLDED |= {0xFF20: 0x40, 0x3000: 0x20, 0xA0: 0x20}
-_TO_FOLD = re.compile("[\uff10-\uff19\uff21-\uff3a\uff41-\uff5a\uff0d\u2010\u2011\u2013\u2014\uff20\u3000\u00a0]")
-_LONG_NUMBER = re.compile(r"[0-9][0-9()（） -]{5,}[0-9]")
+# Dashes and spaces matter only where they join pieces of a number; an em dash stands in most Chinese texts.
+_TO_FOLD = re.compile(
+    "[\uff10-\uff19\uff21-\uff3a\uff41-\uff5a\uff20]|[0-9A-Za-z)）][\uff0d\u2010\u2011\u2013\u2014\u3000\u00a0][0-9A-Za-z(（]"
+)
 _TAG = re.compile(rf"<(?:{'|'.join(KINDS)})(?::[a-p]{{12}})?>")
 _SPACES = re.compile("[ -]")
 _WINDOW, _BEHIND = 24, 8  # characters before and behind a match in which its context is looked for
@@ -60,11 +63,11 @@ def find(text: str, kinds: Collection[str] = KINDS) -> list[Span]:
     found = []
     for name, pattern in PATTERNS.items():
         kind = "CN_ID" if name == "CN_ID15" else name
-        if kind not in kinds or not _possible(name, plain):
+        if kind not in kinds:
             continue
         judge = _JUDGES[name]
         for match in pattern.finditer(plain):
-            start, end = match.span()
+            start, end = match.span("value" if "value" in pattern.groupindex else 0)
             if not any(taken[start:end]) and (confidence := judge(plain, match)):
                 taken[start:end] = b"\1" * (end - start)
                 found.append(Span(start, end, kind, confidence))
@@ -89,21 +92,26 @@ def replaced(text: str, kinds: Collection[str], placeholder: Callable[[str, str]
 
 def left(text: str) -> list[str]:
     """Kinds of which the text still holds a piece with a valid checksum: what a contract must find empty."""
-    return sorted({span.kind for span in find(text, ("CN_ID", "USCC", "BANK")) if span.confidence == "valid"})
+    return sorted({span.kind for span in find(text, CHECKED) if span.confidence == "valid"})
 
 
 def left_kinds(text: pl.Series) -> pl.Series:
     """`left` for a column, as lists of text; only rows that pass the prefilter are looked at."""
-    return pl.Series(
-        text.name,
-        [left(t) if maybe else [] for t, maybe in zip(text, may_hold(text), strict=True)],
-        dtype=pl.List(pl.String()),
-    )
+    found: list[list[str]] = [[] for _ in range(len(text))]
+    rows, _ = candidates(text, CHECKED)
+    for row, value in zip(rows, text.gather(rows), strict=True):
+        found[row] = left(value)
+    return pl.Series(text.name, found, dtype=pl.List(pl.String()))
 
 
-def may_hold(text: pl.Series) -> pl.Series:
-    """Whether each text can hold personal data at all; null reads as no."""
-    return text.str.contains(PREFILTER).fill_null(False)
+def candidates(text: pl.Series, kinds: Collection[str] = KINDS) -> tuple[pl.Series, list[list[str]]]:
+    """(row numbers, kinds that each of them can hold): the rows that need the exact search; null needs none."""
+    if not kinds:
+        return pl.Series([], dtype=pl.UInt32()), []
+    rows = text.str.contains("|".join(CORES[kind] for kind in kinds)).fill_null(False).arg_true()
+    some = text.gather(rows)
+    hits = pl.DataFrame({kind: some.str.contains(CORES[kind]) for kind in kinds})
+    return rows, [[kind for kind, hit in zip(kinds, row, strict=True) if hit] for row in hits.iter_rows()]
 
 
 def canonical(kind: str, value: str) -> str:
@@ -126,28 +134,6 @@ def resident_id_is_valid(number: str) -> bool:
         return False
     total = sum(int(digit) * weight for digit, weight in zip(number, _ID_WEIGHTS, strict=False))
     return _OLDEST < born < _NEWEST and "10X98765432"[total % 11] == number[17]
-
-
-def _possible(name: str, text: str) -> bool:
-    """Whether a kind can occur at all; cheaper than its pattern."""
-    if name in ("CN_ID", "CN_ID15", "USCC", "BANK", "MOBILE", "LANDLINE"):
-        return _LONG_NUMBER.search(text) is not None if name != "USCC" else _USCC_START.search(text) is not None
-    if name == "SECRET_URL":
-        return "=" in text and "://" in text
-    if name == "EMAIL":
-        return "@" in text
-    if name == "PASSPORT":
-        return CONTEXTS["passport"].search(text) is not None
-    if name == "QQ":
-        return _QQ.search(text) is not None
-    if name == "WECHAT":
-        return _WECHAT.search(text) is not None
-    return True
-
-
-_USCC_START = re.compile("[0-9A-Z]{2}[0-9]{6}")
-_QQ = re.compile("[Qq]{2}|扣扣|企鹅")
-_WECHAT = re.compile("微信|威信|薇信|wechat|vx|wx", re.I)
 
 
 def _near(text: str, match: re.Match[str], context: str, window: int = _WINDOW) -> bool:
@@ -236,11 +222,11 @@ def _coordinates(text: str, match: re.Match[str]) -> str:
 
 
 def _qq(text: str, match: re.Match[str]) -> str:
-    return "context" if _before(text, match, "qq") else ""
+    return "context"
 
 
 def _wechat(text: str, match: re.Match[str]) -> str:
-    return "context" if match[0].lower() not in PRODUCTS and _before(text, match, "wechat") else ""
+    return "" if match["value"].lower() in PRODUCTS else "context"
 
 
 _JUDGES: dict[str, Callable[[str, re.Match[str]], str]] = {

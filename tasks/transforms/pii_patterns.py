@@ -66,8 +66,13 @@ PATTERNS: dict[str, re.Pattern[str]] = {
     "GEO": re.compile(
         rf"(?<![0-9.\-])(?:{_LONGITUDE}{_BETWEEN}{_LATITUDE}|{_LATITUDE}{_BETWEEN}{_LONGITUDE})(?![0-9])"
     ),
-    "QQ": re.compile(rf"{_NOT_BEFORE_DOTTED}[1-9][0-9]{{4,10}}(?![0-9A-Za-z]|\.[0-9])"),
-    "WECHAT": re.compile(rf"{_NOT_BEFORE}[A-Za-z][A-Za-z0-9_\-]{{5,19}}(?![A-Za-z0-9_])"),
+    # an account is one only right behind its name; the group is the account
+    "QQ": re.compile(r"(?:QQ|扣扣|企鹅)(?:号|群|：|:|\s){0,6}(?P<value>[1-9][0-9]{4,10})(?![0-9A-Za-z]|\.[0-9])", re.I),
+    "WECHAT": re.compile(
+        r"(?:微信|威信|薇信|wechat|vx|wx)(?:号|ID|：|:|\s|是|为){0,6}"
+        r"(?<![A-Za-z0-9])(?P<value>[A-Za-z][A-Za-z0-9_\-]{5,19})(?![A-Za-z0-9_])",
+        re.I,
+    ),
 }
 
 # Words near a match that speak for it (or, for `reference`, against it).
@@ -85,9 +90,6 @@ CONTEXTS: dict[str, re.Pattern[str]] = {
     "passport": re.compile(r"护照|護照|passport|通行证", re.I),
     "plate": re.compile(r"车牌|牌照|车辆|号牌|驾驶|车主|肇事|轿车|停车"),
     "version": re.compile(r"版本|version|v\.?$|Firefox|Chrome|固件", re.I),
-    # these two must stand right before the account
-    "qq": re.compile(r"(?:QQ|扣扣|企鹅)(?:号|群|：|:|\s)*$", re.I),
-    "wechat": re.compile(r"(?:微信|wechat|VX|wx|威信|薇信)(?:号|ID|：|:|\s|是|为)*$", re.I),
 }
 
 FILE_ENDINGS = frozenset((
@@ -106,10 +108,24 @@ USCC_HEADS = frozenset((
     "N9", "Y1",
 ))  # fmt: skip
 
-# Rust regex: whatever holds personal data of any kind matches this; most ordinary text does not.
-_DIGIT = "[0-9\uff10-\uff19]"
-PREFILTER = (
-    rf"{_DIGIT}{{5}}|{_DIGIT}[ -]{_DIGIT}{{4}}|[0-9]\.[0-9]{{1,3}}\.[0-9]|[0-9]\.[0-9]{{4}}|[@＠]"
-    r"|微信|威信|薇信|[Ww]e[Cc]hat|WECHAT|[Vv][Xx]|[Ww][Xx]|[?&][A-Za-z_]{2,14}="
-    rf"|[{_PROVINCE}][A-Z]"
-)
+# What a text must hold for a kind to occur at all, for Rust regexes (no look-around): nearly as strict as PATTERNS, so
+# that a text full of dates and counts never reaches Python. Full-width digits, letters and dashes count as folded.
+_D = "[0-9\uff10-\uff19]"
+_L = "[0-9A-Za-z\uff10-\uff19\uff21-\uff3a\uff41-\uff5a]"
+_SEP = "[ \\-\uff0d\u2010\u2011\u2013\u2014\u3000\u00a0]"
+_WX = "(?i:wechat|vx|wx|\uff57\uff45\uff43\uff48\uff41\uff54|\uff56\uff58|\uff57\uff58)"
+CORES: dict[str, str] = {
+    "SECRET_URL": rf"[?&](?i:{_SECRET})=",
+    "EMAIL": rf"{_L}[@\uff20]{_L}|[._%+\-][@\uff20]{_L}",
+    "CN_ID": rf"{_D}{{6}}{_SEP}?{_D}{{8}}{_SEP}?{_D}{{3}}|{_D}{{15}}",
+    "USCC": rf"{_L}{{2}}{_D}{{6}}{_L}{{10}}",
+    "BANK": rf"{_D}{{4}}(?:{_SEP}?{_D}{{4}}){{2}}{_SEP}?{_D}{{3}}",
+    "MOBILE": rf"[1\uff11][3-9\uff13-\uff19]{_D}{_SEP}?{_D}{{4}}{_SEP}?{_D}{{4}}",
+    "LANDLINE": rf"[0\uff10]{_D}{{2,3}}(?:[)）]|{_SEP}){_D}{{7}}",
+    "PASSPORT": rf"{_L}{{2}}{_D}{{7}}",
+    "PLATE": rf"[{_PROVINCE}][A-Z\uff21-\uff3a][·• \u3000\u00a0]?{_L}{{4}}",
+    "IP": rf"{_D}\.{_D}{{1,3}}\.{_D}{{1,3}}\.{_D}",
+    "GEO": rf"{_D}\.{_D}{{4,}}{_BETWEEN}{_D}",
+    "QQ": rf"(?:[Qq\uff31\uff51]{{2}}|扣扣|企鹅)(?:号|群|：|:|\s)*{_D}{{5}}",
+    "WECHAT": rf"(?:微信|威信|薇信|{_WX})(?:号|(?i:ID|\uff29\uff24)|：|:|\s|是|为)*{_L}",
+}

@@ -66,7 +66,8 @@ _, speed["floor: count Han by one regex"] = fastest(lambda: mixed["text"].str.co
 _, speed["clean, whole mark"] = fastest(lambda: clean.mark(mixed.lazy(), cfg).collect(), size)
 tidy = mixed.with_columns(text=clean.cleaned(mixed["text"], cfg)[0], title=pl.lit(None, pl.String()))
 _, speed["redact, mixed sources"] = fastest(lambda: redact.mark(tidy.lazy(), RedactConfig()).collect(), size)
-plain = tidy.filter(~pl.Series([bool(hit) for hit in redact.pii.may_hold(tidy["text"])]))
+suspect = redact.pii.candidates(tidy["text"])[0]
+plain = tidy.with_row_index("row").filter(~pl.col("row").is_in(suspect.implode()))
 _, speed["redact, text that the prefilter ends"] = fastest(lambda: redact.mark(plain.lazy(), RedactConfig()).collect(), megabytes(plain))
 numbers = pl.DataFrame({"doc_id": [str(i) for i in range(2000)], "text": [
     "".join(f"第{i}项，编号{i * 7919 % 10**9:09d}，日期2026-{k % 12 + 1:02d}-{k % 28 + 1:02d}，电话{13000000000 + i * 104729 + k * 7}。" for k in range(20))
