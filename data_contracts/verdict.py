@@ -86,7 +86,8 @@ def shown(result: RuleResult) -> str:
     """The measured number for people: `12 行 rows`, `1.25 %`, `0.61`."""
     if result.found is None:
         return "无 none"
-    number = f"{result.found:,.6g}" if result.found != int(result.found) else f"{int(result.found):,}"
+    exact = result.found == int(result.found) or abs(result.found) >= 1000
+    number = f"{result.found:,.0f}" if exact else f"{result.found:.4g}"
     return {"rows": f"{number} 行 rows", "percent": f"{number} %"}.get(result.unit, f"{number} {result.unit}".strip())
 
 
