@@ -1,9 +1,16 @@
 from __future__ import annotations
 
+from pathlib import Path
+
 import polars as pl
 
-from data_contracts.stages import CleanConfig
-from tasks.clean import mark
+from data_contracts.config import Place
+from data_contracts.dataset import QUARANTINED
+from data_contracts.stages import CleanConfig, RedactConfig
+from tasks.clean import clean, mark
+from tasks.redact import redact
+from tasks.store import Store
+from tests.given_documents import deposit, documents, split
 
 GOOD = (
     "去年冬天，我们在北方的一个小镇住了两个月。镇子不大，只有一条街，街的尽头是火车站。每天早上，卖豆浆的老人推着车从街上走过，"
@@ -53,3 +60,24 @@ def test_to_simplified_converts_phrases() -> None:
     out = mark(frame([text, GOOD]), cfg).collect()
     assert out["text"][0].startswith("他把软件装进电脑，用鼠标点开了网络上的")
     assert out["text"][1] == GOOD
+
+
+def test_both_stages_on_a_store(tmp_path: Path) -> None:
+    place = Place(store=str(tmp_path), workers=1)
+    store = Store(tmp_path).open()
+    given = deposit(store, split(documents([GOOD, "短。", GOOD + "联系电话13812345609。", "乱" * 300]), 2))
+    tidy, found = clean.run(given, CleanConfig(), place)
+    assert not found
+    assert (tidy.rows, tidy.quarantined) == (2, 2)
+    assert store.manifest(tidy).reasons == {"low_entropy": 1, "too_short": 1}
+    refused = store.scan(tidy, QUARANTINED).collect().sort("chars")
+    assert refused["unigram_entropy"].to_list() == [0.693147, 0.0]
+    safe, _ = redact.run(tidy, RedactConfig(), place)
+    assert sorted(store.scan(safe).collect()["text"].to_list()) == sorted([GOOD, GOOD + "联系电话<MOBILE>。"])
+    counted = store.manifest(safe).shards
+    assert sum(shard.measures["mobile"] for shard in counted) == 1
+    assert sum(shard.measures["redacted"] for shard in counted) == 1
+    assert clean.run(given, CleanConfig(), place) == (tidy, True)
+    looser, found = clean.run(given, CleanConfig(min_chars=1), place)
+    assert not found, "another threshold is another dataset"
+    assert store.manifest(looser).reasons == {"low_entropy": 2}
