@@ -57,16 +57,33 @@ class FoundSource(Model):
 
 def find(source: FileSource) -> FoundSource:
     """List and hash a source's files, 0.9 GB/s. ConfigError when the path is missing or nothing matches."""
+    folder, pattern, paths = _listed(source)
+    return FoundSource(
+        source=source.model_copy(update={"path": pattern}),
+        files=tuple(_described(source, folder, path) for path in paths),
+        folder=str(folder.absolute()),
+    )
+
+
+def missing(source: FileSource) -> str | None:
+    """What is wrong with a source's path, None when it stands for at least one file. Reads no file."""
+    try:
+        _listed(source)
+    except ConfigError as error:
+        return str(error)
+    return None
+
+
+def _listed(source: FileSource) -> tuple[Path, str, list[Path]]:
+    """Folder, pattern and files of a source, in order of name."""
     folder, pattern = _split(Path(source.path).expanduser())
     if not folder.exists():
         raise ConfigError(f"source {source.name}: {folder} does not exist; correct `path` (now {source.path})")
-    found = [_described(source, folder, path) for path in sorted(_matching(source, folder, pattern))]
+    found = sorted(_matching(source, folder, pattern))
     if not found:
         wanted = " ".join(f"*{e}" for e in ENDINGS[source.kind]) if pattern == "." else pattern
         raise ConfigError(f"source {source.name}: no file {wanted} in {folder}; correct `path` (now {source.path})")
-    return FoundSource(
-        source=source.model_copy(update={"path": pattern}), files=tuple(found), folder=str(folder.absolute())
-    )
+    return folder, pattern, found
 
 
 def _split(path: Path) -> tuple[Path, str]:

@@ -1,0 +1,30 @@
+"""起飞前检查 preflight: what a config names outside the store is there, before anything is started.
+
+A missing file is found in the first second, not after a crawl or a night of training.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from data_contracts.config import AssessmentStages, CorpusStages, Place, VocabularyStages
+from data_contracts.errors import ConfigError
+from tasks.gate import asked
+from tasks.readers.found import missing
+
+
+def check(cfg: Place) -> None:
+    """Raise ConfigError that names every file that is not there, ContractError for a contract that is wrong."""
+    faults: list[str] = []
+    if isinstance(cfg, CorpusStages):
+        faults += [fault for source in (*cfg.archives, *cfg.files) if (fault := missing(source))]
+    if isinstance(cfg, AssessmentStages) and cfg.assess.max_pairs and cfg.assess.minimal_pairs != "embedded":
+        pairs = Path(cfg.assess.minimal_pairs).expanduser()
+        if not pairs.is_file():
+            faults.append(f"assess.minimal_pairs: {pairs} 不存在 is not there; correct the path or write `embedded`")
+    if isinstance(cfg, CorpusStages):
+        asked(cfg.gate, "corpus")
+    if isinstance(cfg, VocabularyStages):
+        asked(cfg.gate, "blocks")
+    if faults:
+        raise ConfigError("什么都没有启动 nothing was started:\n  " + "\n  ".join(faults))

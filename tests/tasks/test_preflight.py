@@ -1,0 +1,45 @@
+"""What a config names outside the store is looked for before anything starts."""
+
+from __future__ import annotations
+
+import pytest
+
+from data_contracts.config import AssessmentConfig, CorpusConfig, PretrainingConfig
+from data_contracts.errors import ConfigError, ContractError
+from data_contracts.sources import JsonLinesSource, WarcSource
+from data_contracts.stages import GateConfig
+from data_contracts.training import AssessConfig
+from tasks import preflight
+
+
+def test_every_missing_source_is_named_at_once(tmp_path):
+    (tmp_path / "there.jsonl").write_text("{}")
+    sources = (
+        JsonLinesSource(name="there", licence="x", path=str(tmp_path / "*.jsonl")),
+        JsonLinesSource(name="gone", licence="x", path=str(tmp_path / "gone" / "a.jsonl")),
+        WarcSource(name="empty", licence="x", path=str(tmp_path)),
+    )
+    with pytest.raises(ConfigError) as caught:
+        preflight.check(CorpusConfig(sources=sources))
+    told = str(caught.value)
+    assert "source gone" in told
+    assert "source empty: no file *.warc *.warc.gz" in told
+    assert "there:" not in told
+    assert "nothing was started" in told
+    preflight.check(CorpusConfig(sources=sources[:1]))
+
+
+def test_minimal_pairs_that_are_not_there_are_named_before_training(tmp_path):
+    missing = str(tmp_path / "pairs.jsonl")
+    with pytest.raises(ConfigError, match=r"assess.minimal_pairs: .*pairs\.jsonl"):
+        preflight.check(AssessmentConfig(assess=AssessConfig(minimal_pairs=missing)))
+    preflight.check(AssessmentConfig(assess=AssessConfig(minimal_pairs=missing, max_pairs=0)))
+    preflight.check(AssessmentConfig())
+    preflight.check(PretrainingConfig())
+
+
+def test_a_contract_that_is_wrong_is_found_before_the_crawl(tmp_path):
+    source = JsonLinesSource(name="s", licence="x", path=str(tmp_path / "a.jsonl"))
+    (tmp_path / "a.jsonl").write_text("{}")
+    with pytest.raises(ContractError, match=r"none\.odcs\.yaml"):
+        preflight.check(CorpusConfig(sources=(source,), gate=GateConfig(corpus=str(tmp_path / "none.odcs.yaml"))))
