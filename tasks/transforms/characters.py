@@ -157,7 +157,7 @@ def holds(text: pl.Series, kind: Kind) -> npt.NDArray[np.bool_]:
 def tabulate(codes: Codes) -> Table:
     """Count the kinds of all characters of every row, and the code points of a sample of it.
 
-    The sample is the whole row up to SAMPLE characters, else characters at even steps.
+    The sample is the whole row up to SAMPLE characters, else scattered characters of it.
     """
     rows = len(codes.lengths)
     cell = np.repeat(np.arange(rows) << _KIND_BITS, codes.lengths)
@@ -170,13 +170,20 @@ def tabulate(codes: Codes) -> Table:
 
 
 def sampled(starts: Index, lengths: Index, most: int) -> tuple[Index, Index]:
-    """(row, place) of at most `most` places of every row: all of them, or every second, third, ..."""
+    """(row, place) of at most `most` places of every row: all of them, or one out of every two, three, ...
+
+    Which one of them is scattered, by a fixed rule, or a text with a period would show always the same face.
+    """
     step = np.maximum(1, -(-lengths // most))
     number = -(-lengths // step)
     row = np.repeat(np.arange(len(lengths)), number)
-    place = np.arange(len(row))
-    place -= (np.cumsum(number) - number)[row]
-    place *= step[row]
+    nth = np.arange(len(row))
+    nth -= (np.cumsum(number) - number)[row]
+    stride = step[row]
+    place = nth * stride
+    if (step > 1).any():
+        place += ((nth * 0x9E3779B1) >> 16) % stride
+        np.minimum(place, (lengths - 1)[row], out=place)
     place += starts[row]
     return row, place
 

@@ -59,7 +59,7 @@ class Repetition(NamedTuple):
 def repetition(codes: Codes) -> Repetition:
     """Measure every row. Rows of more than SAMPLE n-grams are estimated.
 
-    top is then taken from n-grams at even steps, duplicate from the n-grams whose hash has zeros in a fixed place
+    top is then taken from scattered n-grams, duplicate from the n-grams whose hash has zeros in a fixed place
     (which keeps or drops all copies of one n-gram together).
     """
     keep = kind_mask(*WORD)[codes.points]

@@ -22,7 +22,7 @@ WHOLE = [
 ]  # fmt: skip
 texts = st.lists(st.one_of(*(st.text(p, max_size=6) for p in PIECES), st.sampled_from(WHOLE)), max_size=12).map("".join)
 rows = st.lists(st.one_of(st.none(), texts), max_size=6)
-quick = settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+quick = settings(max_examples=30, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 ANY_LENGTH = CleanConfig(min_chars=0)
 
 
@@ -49,14 +49,14 @@ def test_no_row_is_lost_made_or_moved(values: list[str | None]) -> None:
         assert (out["reason"].eq_missing("unreadable") == documents["text"].is_null()).all()
 
 
-@settings(quick, max_examples=300)
+@settings(quick, max_examples=150)
 @given(st.lists(texts, min_size=1, max_size=5))
 def test_normalisation_is_idempotent(values: list[str]) -> None:
     once = normalized(pl.Series(values))
     assert normalized(once).to_list() == once.to_list()
 
 
-@settings(quick, max_examples=150)
+@settings(quick, max_examples=80)
 @given(texts)
 def test_redaction_is_idempotent_and_leaves_nothing(value: str) -> None:
     once = redacted(frame([value]))
