@@ -53,7 +53,7 @@ class TrainingRecord(Callback):
         """Continue counting."""
         self.train_seconds = float(state_dict["train_seconds"])
 
-    def on_train_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
+    def on_train_start(self, trainer: pl.Trainer, pl_module: Any) -> None:
         """Cut the tables to the resumed step, measure the peak on all ranks at once, start the clock."""
         step = self._seen_step = trainer.global_step
         trainer.strategy.barrier("peak")
@@ -84,9 +84,7 @@ class TrainingRecord(Callback):
     def _start_clock(self, step: int) -> None:
         self._clock, self._clock_step = time.perf_counter(), step
 
-    def on_train_batch_end(
-        self, trainer: pl.Trainer, pl_module: pl.LightningModule, outputs: Any, batch: Any, batch_idx: int
-    ) -> None:
+    def on_train_batch_end(self, trainer: pl.Trainer, pl_module: Any, outputs: Any, batch: Any, batch_idx: int) -> None:
         """At the end of each optimizer step: reduce, read, refuse what is not finite, report."""
         step = trainer.global_step
         if step == self._seen_step:
@@ -103,7 +101,7 @@ class TrainingRecord(Callback):
         if last:
             trainer.should_stop = True  # makes Lightning validate after the last step, wherever it falls
 
-    def _read(self, trainer: pl.Trainer, module: pl.LightningModule) -> None:
+    def _read(self, trainer: pl.Trainer, module: Any) -> None:
         step, sums = self._pending.popleft()
         nats, tokens, flags, norm = sums.tolist()
         STOP.agree(flags)
@@ -138,9 +136,7 @@ class TrainingRecord(Callback):
                 self._writer.add_scalar(f"train/{name}", value, step)
         self._start_clock(step)
 
-    def on_save_checkpoint(
-        self, trainer: pl.Trainer, pl_module: pl.LightningModule, checkpoint: dict[str, Any]
-    ) -> None:
+    def on_save_checkpoint(self, trainer: pl.Trainer, pl_module: Any, checkpoint: dict[str, Any]) -> None:
         """Read what waits (refusing what is not finite), and put the tables on disk before the checkpoint."""
         while self._pending:
             self._read(trainer, pl_module)
@@ -148,13 +144,13 @@ class TrainingRecord(Callback):
             self.metrics.flush(durably=True)
             self.speed.flush(durably=True)
 
-    def on_validation_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
+    def on_validation_start(self, trainer: pl.Trainer, pl_module: Any) -> None:
         """Stop the clock of training."""
         self._validation_clock = time.perf_counter()
         if trainer.is_global_zero:
             emit("phase", name="validation", step=trainer.global_step)
 
-    def on_validation_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
+    def on_validation_end(self, trainer: pl.Trainer, pl_module: Any) -> None:
         """Write the split's figures; restart the clock of training."""
         step = trainer.global_step
         if trainer.is_global_zero:
@@ -170,11 +166,11 @@ class TrainingRecord(Callback):
             pause = time.perf_counter() - self._validation_clock
             self._clock += pause
 
-    def on_train_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
+    def on_train_end(self, trainer: pl.Trainer, pl_module: Any) -> None:
         """Close the files."""
         self._close()
 
-    def on_exception(self, trainer: pl.Trainer, pl_module: pl.LightningModule, exception: BaseException) -> None:
+    def on_exception(self, trainer: pl.Trainer, pl_module: Any, exception: BaseException) -> None:
         """Close the files; what is in them is true up to here."""
         self._close()
 
@@ -192,14 +188,14 @@ class ValidationSamples(Callback):
         self.path, self.prompts, self.seed, self.new_tokens = Path(folder) / "samples.jsonl", prompts, seed, new_tokens
         self.tokenizer = tokenizer
 
-    def on_train_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
+    def on_train_start(self, trainer: pl.Trainer, pl_module: Any) -> None:
         """Drop samples after the resumed step."""
         if trainer.is_global_zero and self.path.exists():
             lines = self.path.read_text(encoding="utf-8").splitlines(keepends=True)
             kept = [line for line in lines if line.endswith("\n") and json.loads(line)["step"] <= trainer.global_step]
             self.path.write_text("".join(kept), encoding="utf-8")
 
-    def on_validation_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
+    def on_validation_end(self, trainer: pl.Trainer, pl_module: Any) -> None:
         """Generate on rank 0, or on all ranks when each holds only a part of the weights."""
         together = isinstance(trainer.strategy, ModelParallelStrategy)
         if not (trainer.is_global_zero or together):

@@ -77,7 +77,7 @@ class CausalLanguageModel(pl.LightningModule):
         self.train_chars_per_token, self.validation_chars = train_chars_per_token, validation_chars
         self.wants_compile, self.sharded_bf16 = compile, sharded_bf16
         self.step_sums: torch.Tensor | None = None  # (2,) float64: summed loss in nats, targets counted; of one step
-        self.held_out_sums: torch.Tensor | None = None  # the same of a whole held-out split
+        self.held_out_sums = torch.zeros(2, dtype=torch.float64)  # the same of a whole held-out split
         self.gradient_norm: torch.Tensor | float = 0.0
         self.held_out: dict[str, float] = {}
 

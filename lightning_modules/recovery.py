@@ -53,16 +53,12 @@ class Checkpoints(Checkpoint):
         self._seen_step = 0
         self._random_states: list[dict[str, Any]] | None = None
 
-    def on_save_checkpoint(
-        self, trainer: pl.Trainer, pl_module: pl.LightningModule, checkpoint: dict[str, Any]
-    ) -> None:
+    def on_save_checkpoint(self, trainer: pl.Trainer, pl_module: Any, checkpoint: dict[str, Any]) -> None:
         """Add every rank's random state, and the number of threads, on which the last bits of a sum depend."""
         checkpoint["random_states"] = gathered(random_state())
         checkpoint["threads"] = torch.get_num_threads()
 
-    def on_load_checkpoint(
-        self, trainer: pl.Trainer, pl_module: pl.LightningModule, checkpoint: dict[str, Any]
-    ) -> None:
+    def on_load_checkpoint(self, trainer: pl.Trainer, pl_module: Any, checkpoint: dict[str, Any]) -> None:
         """Keep the random states until training starts: what Lightning does in between may draw numbers."""
         self._random_states = checkpoint["random_states"]
         if checkpoint["threads"] != torch.get_num_threads():
@@ -73,7 +69,7 @@ class Checkpoints(Checkpoint):
                 "(other number of threads: the last digits of the loss may differ)",
             )
 
-    def on_train_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
+    def on_train_start(self, trainer: pl.Trainer, pl_module: Any) -> None:
         """Restore the random state of this rank, or give each rank its own stream on a fresh start."""
         STOP.install()
         STOP.training = True
@@ -84,9 +80,7 @@ class Checkpoints(Checkpoint):
         else:  # fresh, or resumed on another number of processes, where no old state fits
             torch.manual_seed(self.seed + 1_000_003 * trainer.global_rank + 7 * trainer.global_step)
 
-    def on_train_batch_end(
-        self, trainer: pl.Trainer, pl_module: pl.LightningModule, outputs: Any, batch: Any, batch_idx: int
-    ) -> None:
+    def on_train_batch_end(self, trainer: pl.Trainer, pl_module: Any, outputs: Any, batch: Any, batch_idx: int) -> None:
         """Save when it is time; runs after TrainingRecord, which has refused a loss that is not finite."""
         step = trainer.global_step
         if step == self._seen_step:  # in the middle of an accumulation
@@ -102,7 +96,7 @@ class Checkpoints(Checkpoint):
         return step >= max_steps or any(step % n == 0 for n in intervals)
 
     def on_validation_batch_end(
-        self, trainer: pl.Trainer, pl_module: pl.LightningModule, outputs: Any, batch: Any, batch_idx: int, *_: Any
+        self, trainer: pl.Trainer, pl_module: Any, outputs: Any, batch: Any, batch_idx: int, *_: Any
     ) -> None:
         """Leave a validation early on a signal; its checkpoint was written before it began."""
         flags = summed(torch.tensor(float(bool(STOP.received)), device=pl_module.device))
@@ -132,6 +126,6 @@ class Checkpoints(Checkpoint):
         if trainer.is_global_zero:
             replace_durably(temporary, path)
 
-    def teardown(self, trainer: pl.Trainer, pl_module: pl.LightningModule, stage: str) -> None:
+    def teardown(self, trainer: pl.Trainer, pl_module: Any, stage: str) -> None:
         """Outside of training a signal ends the process at once."""
         STOP.training = False
