@@ -11,7 +11,7 @@ from tasks.assess import assess
 from tasks.store import find_input, publish
 
 
-@flow(name="assessment", validate_parameters=True)
+@flow(name="assessment", flow_run_name="assessment {cfg.name}")
 def assessment(cfg: AssessmentConfig) -> Dataset:
     """评测 assessment: bits per character beside baselines, minimal pairs, samples."""
     with reported("assessment", cfg) as place:

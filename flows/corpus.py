@@ -18,7 +18,7 @@ from tasks.segment import segment
 from tasks.store import publish
 
 
-@flow(name="corpus", validate_parameters=True)
+@flow(name="corpus", flow_run_name="corpus {cfg.name}")
 def corpus(cfg: CorpusConfig) -> Dataset:
     """语料 corpus: crawl and read, extract, clean, redact, deduplicate, segment, gate."""
     with reported("corpus", cfg) as place:

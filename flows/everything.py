@@ -19,7 +19,7 @@ from flows.reported import reported
 from flows.vocabulary import vocabulary
 
 
-@flow(name="everything", validate_parameters=True)
+@flow(name="everything", flow_run_name="everything {cfg.name}")
 def everything(cfg: EverythingConfig) -> Dataset:
     """全流程 everything: each part takes the version that the part before it made."""
     with reported("everything", cfg):

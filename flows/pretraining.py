@@ -11,7 +11,7 @@ from tasks.pretrain import pretrain
 from tasks.store import find_input, publish
 
 
-@flow(name="pretraining", validate_parameters=True)
+@flow(name="pretraining", flow_run_name="pretraining {cfg.name}")
 def pretraining(cfg: PretrainingConfig) -> Dataset:
     """预训练 pretraining: train from random weights; a killed run goes on from its checkpoint."""
     with reported("pretraining", cfg) as place:

@@ -9,7 +9,7 @@ from prefect import task
 
 from data_contracts.config import EverythingConfig, Place
 from data_contracts.training import ReportConfig
-from tasks import journal, progress
+from tasks import journal, preflight, progress
 from tasks.report import show_in_prefect, write_report
 from tasks.store import Store
 
@@ -17,6 +17,7 @@ from tasks.store import Store
 @contextlib.contextmanager
 def reported(flow: str, cfg: Place) -> Iterator[Place]:
     """Open a run for the outermost flow, say where its stages work, and write its report when it has ended."""
+    preflight.check(cfg)
     with journal.keep(flow, cfg) as run:
         failure: BaseException | None = None
         try:

@@ -13,12 +13,14 @@ from tasks.store import find_input, publish
 from tasks.vocab import vocab
 
 
-@flow(name="vocabulary", validate_parameters=True)
+@flow(name="vocabulary", flow_run_name="vocabulary {cfg.name}")
 def vocabulary(cfg: VocabularyConfig) -> Dataset:
     """词表 vocabulary: train a tokenizer, encode and pack the corpus, gate the blocks."""
     with reported("vocabulary", cfg) as place:
         documents = find_input(cfg.corpus, "corpus", place)  # a version, or the latest
-        tokenizer = vocab(documents, cfg.vocab, cfg.encode.splits, place)  # 词表    byte-level BPE on training documents only
+        tokenizer = vocab(
+            documents, cfg.vocab, cfg.encode.splits, place
+        )  # 词表    byte-level BPE on training documents only
         blocks = encode(documents, tokenizer, cfg.encode, place)  # 装箱    SEGMENTED -> BLOCKS
         gate(blocks, asked(cfg.gate, "blocks"), place)  # 质量门  raises GateFailed; nothing later runs
         return publish(blocks, "blocks", place)

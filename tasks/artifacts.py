@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import time
 from collections.abc import Iterator
+from typing import cast
 from uuid import UUID
 
 from tasks import progress
@@ -30,8 +31,11 @@ def shown(stage: str, title: str) -> Iterator[None]:
         if artifact is not None:
             update_progress_artifact(artifact, progress=share, description=f"{title} {step.note}")
         elif not step.finished:
-            artifact = create_progress_artifact(
-                progress=share, key=f"{stage.replace('_', '-')}-progress", description=f"{title} {step.note}"
+            artifact = cast(
+                UUID,
+                create_progress_artifact(
+                    progress=share, key=f"{stage.replace('_', '-')}-progress", description=f"{title} {step.note}"
+                ),
             )
 
     stop = progress.listen(show)

@@ -22,7 +22,7 @@ from data_contracts.dataset import Dataset, Manifest, Shard, digest_of, document
 from data_contracts.errors import ConfigError, CrawlFailed, StoreError
 from data_contracts.schemas import VISIT
 from data_contracts.sources import CrawlSource
-from tasks import progress, rows, supervised
+from tasks import journal, progress, rows, supervised
 from tasks.rows import Room
 from tasks.stage import Body, Stage
 from tasks.store import Store, now
@@ -44,7 +44,7 @@ class Crawl(Stage):
             found = manifest is not None
             if manifest is None:
                 manifest = self._observe(store, key, source)
-        self.tell(manifest, found)
+        journal.note(self.name, self.title, manifest, found)
         return manifest.handle, found
 
     def _young(self, store: Store, key: str, hours: float) -> Manifest | None:

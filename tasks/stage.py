@@ -16,7 +16,6 @@ from __future__ import annotations
 
 import functools
 import inspect
-import logging
 import time
 from collections.abc import Callable, Sequence
 from typing import Any
@@ -34,7 +33,6 @@ from tasks.store import Store, now
 from tasks.work import Output, Work
 
 Body = Callable[..., list[Shard] | Output]
-log = logging.getLogger("ziliu")
 RETRIES = 2  # of faults that can pass; a contract, config or data error is never retried
 
 
@@ -70,17 +68,8 @@ class Stage:
             manifest, found = store.find(self.name, version), True
             if manifest is None or store.faults(manifest):
                 manifest, found = self.make(store, values, parents, key, version, place.workers), False
-        self.tell(manifest, found)
-        return manifest.handle, found
-
-    def tell(self, manifest: Manifest, found: bool) -> None:
-        """Write the outcome into the run's journal, and one line into the log."""
         journal.note(self.name, self.title, manifest, found)
-        handle = manifest.handle
-        how = "缓存 cached" if found else f"{manifest.seconds:.1f} s"
-        log.info(
-            "%s %s: %d 行 rows, %d 隔离 quarantined, %s", self.title, handle.name, handle.rows, handle.quarantined, how
-        )
+        return manifest.handle, found
 
     def key(self, values: Sequence[Any]) -> str:
         """Hash of everything but the parents that the output depends on."""
@@ -133,13 +122,17 @@ class Stage:
     @functools.cached_property
     def _task(self) -> Any:
         """The Prefect task. Prefect is imported here, so that worker processes never load it."""
-        from prefect import task
+        from prefect import get_run_logger, task
         from prefect.cache_policies import NO_CACHE
         from prefect.states import Completed
 
         def run(*arguments: Any) -> Any:
             with artifacts.shown(self.name, self.title):
                 dataset, found = self.run(*arguments)
+            told = "%s: %d 行保留 rows kept, %d 隔离 quarantined, %s"
+            get_run_logger().info(
+                told, dataset.name, dataset.rows, dataset.quarantined, "缓存 cached" if found else "新做 made"
+            )
             if found:
                 return Completed(name="Cached", message=f"{dataset.name} verified", data=dataset)
             return dataset
