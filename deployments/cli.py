@@ -90,7 +90,7 @@ def show(
     store: StoreOption = default_store(),
 ) -> None:
     """查看 counts and samples of a stage's newest dataset."""
-    from deployments import questions
+    import deployments.questions as questions
 
     raise typer.Exit(questions.show(store, stage, quarantine, reason, samples))
 
@@ -102,7 +102,7 @@ def why(
     store: StoreOption = default_store(),
 ) -> None:
     """为什么 what became of a document: every stage, rule and value."""
-    from deployments import questions
+    import deployments.questions as questions
 
     raise typer.Exit(questions.why(store, key, run or None))
 
@@ -113,7 +113,7 @@ def lineage(
     store: StoreOption = default_store(),
 ) -> None:
     """血缘 what a dataset or model was made of, back to the crawl."""
-    from deployments import questions
+    import deployments.questions as questions
 
     raise typer.Exit(questions.lineage(store, wanted))
 
@@ -121,7 +121,7 @@ def lineage(
 @app.command()
 def verify(store: StoreOption = default_store()) -> None:
     """校验 hash every object of the store."""
-    from deployments import questions
+    import deployments.questions as questions
 
     raise typer.Exit(questions.verify(store))
 
@@ -133,7 +133,7 @@ def gc(
     store: StoreOption = default_store(),
 ) -> None:
     """垃圾回收 remove what no channel, run or crawl refers to."""
-    from deployments import questions
+    import deployments.questions as questions
 
     raise typer.Exit(questions.gc(store, dry_run, keep_days))
 

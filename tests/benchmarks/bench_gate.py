@@ -1,6 +1,6 @@
 """How long the gate takes on N documents of about 1.2 KB. Writes JSON; nothing is asserted about time.
 
-ZILIU_BENCH_OUT=/tmp/bench pytest -m bench tests/benchmarks/test_gate_speed.py
+ZILIU_BENCH_OUT=FOLDER pytest -m bench tests/benchmarks/bench_gate.py
 """
 
 from __future__ import annotations
