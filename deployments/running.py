@@ -27,8 +27,7 @@ from deployments import display
 from deployments.client import connect
 from deployments.server import Server, start
 from deployments.wording import both
-from tasks import journal
-from tasks.gate import asked
+from tasks import journal, preflight
 from tasks.store import Store
 
 # Prefect's own lines would tear the progress bars; they go to the server, where the UI shows them.
@@ -51,16 +50,15 @@ def run_file(flow: str, path: Path, overrides: Sequence[str]) -> int:
 
 def run(flow: str, cfg: EverythingConfig) -> Dataset:
     """Run a flow with the store's server and show how it goes."""
-    Store(cfg.store).open()  # a store that cannot be written is said before anything starts,
-    asked(cfg.gate, "corpus")  # and so is a contract that is wrong
-    asked(cfg.gate, "blocks")
+    part = cfg if flow == "everything" else cfg.part(_PARTS[flow])
+    preflight.check(part)  # what is missing or cannot be written is said before anything starts
+    Store(cfg.store).open()
     with display.screen.status(both("启动 Prefect", "starting Prefect")):
         os.environ.update({k: os.environ.get(k, v) for k, v in _QUIET.items()})
         server = start(cfg.store)
         connect(cfg.store, server.url)
         body = _flow(flow)
     with server:
-        part = cfg if flow == "everything" else cfg.part(_PARTS[flow])
         try:
             with display.bars(), _ended_by_signal():
                 dataset: Dataset = body(part)
