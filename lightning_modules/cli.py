@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import logging
+import warnings
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +14,7 @@ import torch.distributed as dist
 from lightning.pytorch.cli import LightningArgumentParser, LightningCLI
 from transformers.utils.logging import disable_progress_bar
 
+from data_contracts.errors import StoreError
 from lightning_modules.checkpointing import CheckpointFolder, write_durably
 from lightning_modules.events import emit
 from lightning_modules.export import export_run, figures_of
@@ -68,9 +70,22 @@ class TrainingCLI(LightningCLI):
         if self.subcommand == "fit" and result is not None:
             raise AlreadyFinished(result)
         found = CheckpointFolder(folder / "checkpoints").newest()
+        if self.subcommand != "fit":
+            config.trainer.callbacks = []  # the tables of the run belong to `fit`
+            warnings.filterwarnings("ignore", message="Be aware that when using `ckpt_path`, callbacks")
+            if found is None:
+                raise StoreError(f"no readable checkpoint in {folder / 'checkpoints'}; run fit first")
         if found is not None:
             config.ckpt_path, config.weights_only = str(found.path), True
             emit("resume", step=found.step, path=str(found.path))
+
+    def after_validate(self) -> None:
+        """Tell the split's figures."""
+        emit("end", split="validation", **self.model.held_out)
+
+    def after_test(self) -> None:
+        """Tell the split's figures."""
+        emit("end", split="test", **self.model.held_out)
 
     def after_fit(self) -> None:
         """Validate if a crash came between the last step and its validation; export; write result.json."""

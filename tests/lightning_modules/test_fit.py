@@ -145,3 +145,13 @@ def test_minutes_become_steps_once(corpus: Any, tmp_path: Path) -> None:
     plan = json.loads((tmp_path / "run" / "plan.json").read_text(encoding="utf-8"))
     assert ended.of("end")[0]["step"] == plan["max_steps"] >= 1
     assert call("fit", "--config", str(run)).of("end")[0]["already"] is True
+
+
+def test_validate_and_test_only_tell(trained: Trained) -> None:
+    before = {p: p.read_bytes() for p in trained.folder.rglob("*") if p.is_file()}
+    told = call("validate", "--config", str(trained.folder / "run.yaml"))
+    assert told.code == 0
+    last = rows(trained.folder / "validation.csv")[-1]
+    assert told.of("end")[0]["bits_per_char"] == pytest.approx(float(last["bits_per_char"]), rel=1e-6)
+    assert call("test", "--config", str(trained.folder / "run.yaml")).of("end")[0]["loss"] > 0
+    assert {p: p.read_bytes() for p in trained.folder.rglob("*") if p.is_file()} == before
