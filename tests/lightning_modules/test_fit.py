@@ -155,3 +155,19 @@ def test_validate_and_test_only_tell(trained: Trained) -> None:
     assert told.of("end")[0]["bits_per_char"] == pytest.approx(float(last["bits_per_char"]), rel=1e-6)
     assert call("test", "--config", str(trained.folder / "run.yaml")).of("end")[0]["loss"] > 0
     assert {p: p.read_bytes() for p in trained.folder.rglob("*") if p.is_file()} == before
+
+
+def test_a_crash_after_the_last_step_is_made_up(trained: Trained, tmp_path: Path) -> None:
+    """Killed in the last validation: no row, no export, no result; only those are done again."""
+    run = copied(trained, tmp_path / "run")
+    table = run.parent / "validation.csv"
+    whole = table.read_text(encoding="utf-8")
+    table.write_text("".join(whole.splitlines(keepends=True)[:-1]), encoding="utf-8")
+    shutil.rmtree(run.parent / "export")
+    ended = call("fit", "--config", str(run))
+    assert ended.code == 0
+    assert not ended.of("progress")
+    assert table.read_text(encoding="utf-8") == whole
+    assert (run.parent / "export/model.safetensors").read_bytes() == (
+        trained.folder / "export/model.safetensors"
+    ).read_bytes()
