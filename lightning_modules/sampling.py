@@ -44,7 +44,8 @@ def generate(
     was_training = network.training
     network.eval()
     while len(made) < new_tokens:
-        logits = network(input_ids=fed, past_key_values=cache, use_cache=True, logits_to_keep=1).logits[0, -1]
+        with torch.compiler.set_stance("force_eager"):  # a growing cache would be compiled anew at every length
+            logits = network(input_ids=fed, past_key_values=cache, use_cache=True, logits_to_keep=1).logits[0, -1]
         token = next_token(logits, temperature, top_p, generator)
         if token == stop_id:
             break
