@@ -112,14 +112,14 @@ def publish(room: Room, source: CrawlSource, folder: Path) -> list[Shard]:
         source=pl.lit(source.name),
         licence=pl.lit(source.licence),
         archive=pl.col("archive").replace_strict({n: f.sha256 for n, f in archives.items()}, default=None),
-        error=pl.lit(None, pl.String()),
     ).sort("doc_id")
     shards = [rows.shard(room, part, VISIT) for part in _buckets(frame)]
     return [*shards, Shard(content="", files=archives)]
 
 
 _VISIT_LINE = {name: kind for name, kind in VISIT.columns.items() if name not in ("doc_id", "source", "licence")} | {
-    "reason": pl.String()
+    "reason": pl.String(),
+    "error": pl.String(),
 }
 
 

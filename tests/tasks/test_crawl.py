@@ -1,0 +1,77 @@
+"""What a crawl saw is its version: two crawls of the same bytes are one, and a young one is not made again."""
+
+from __future__ import annotations
+
+import pytest
+
+from data_contracts.config import Place
+from data_contracts.dataset import KEPT, QUARANTINED
+from data_contracts.errors import ConfigError
+from data_contracts.sources import CrawlSource
+from data_contracts.stages import IngestConfig
+from deployments.demo.site_server import DemoSite
+from tasks.crawl import crawl
+from tasks.ingest import ingest_visits
+from tasks.store import Store
+
+
+def source(port: int, **more) -> CrawlSource:
+    site = f"http://127.0.0.1:{port}/"
+    return CrawlSource(
+        name="site",
+        licence="CC0",
+        seeds=(site,),
+        url_prefixes=(site,),
+        allow_addresses=(f"127.0.0.1/32:{port}",),
+        seconds_between_requests=0,
+        requests_per_host=8,
+        max_pages=40,
+        max_depth=1,
+        max_tries=1,
+        **more,
+    )
+
+
+@pytest.fixture(scope="module")
+def site():
+    with DemoSite(0) as url:
+        yield int(url.rsplit(":", 1)[1])
+
+
+def test_two_stores_that_saw_the_same_have_the_same_version_of_pages(site, tmp_path):
+    seen = []
+    for name in ("one", "two"):
+        place = Place(store=str(tmp_path / name), workers=1)
+        visits, found = crawl.run(source(site), place)
+        pages, _ = ingest_visits.run(visits, IngestConfig(), place)
+        assert not found
+        manifest = Store(place.store).manifest(pages)
+        seen.append((visits, pages, [s.content for s in manifest.shards]))
+    assert seen[0] == seen[1]
+    assert seen[0][0].rows > 10
+
+
+def test_a_young_crawl_is_found_and_an_old_one_is_made_again_as_the_same_version(site, tmp_path):
+    place = Place(store=str(tmp_path), workers=1)
+    first, _ = crawl.run(source(site), place)
+    assert crawl.run(source(site), place) == (first, True)
+    again, found = crawl.run(source(site, recrawl_after_hours=0.0), place)
+    assert not found
+    assert again == first
+    assert len(list(tmp_path.glob("crawls/*/*/end.json"))) == 2
+
+
+def test_every_url_ends_as_a_visit_with_its_record_or_its_reason(site, tmp_path):
+    place = Place(store=str(tmp_path), workers=1)
+    visits, _ = crawl.run(source(site), place)
+    store = Store(place.store)
+    kept, refused = store.scan(visits, KEPT).collect(), store.scan(visits, QUARANTINED).collect()
+    assert kept["archive"].null_count() == kept["offset"].null_count() == 0
+    assert set(kept["status"]) == {200}
+    assert refused["reason"].null_count() == 0
+    assert all((tmp_path / "objects" / a[:2] / a).is_file() for a in kept["archive"].unique())
+
+
+def test_a_config_that_the_crawler_refuses_is_a_config_error(site, tmp_path):
+    with pytest.raises((ConfigError, ValueError), match=r"seeds|address"):
+        crawl.run(source(site).model_copy(update={"allow_addresses": ("not-an-address",)}), Place(store=str(tmp_path)))
