@@ -204,12 +204,17 @@ def _ended(pid: int) -> bool:
 
 
 def _listen(port: int | None) -> socket.socket:
-    """A socket bound to the port on loopback: the keeper inherits it, so nobody can take the port in between."""
+    """A socket that listens at the port on loopback: the keeper inherits it, so nobody can take the port in between.
+
+    Bound is not enough: Linux lets two sockets with SO_REUSEADDR bind one port until one of them listens, and then two
+    stores that start at once would share the server of one of them.
+    """
     for candidate in [port] if port is not None else [*range(PORT, PORT + _PORTS_TRIED), 0]:
         bound = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
         bound.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
             bound.bind(("127.0.0.1", candidate))
+            bound.listen(2048)  # what uvicorn asks for
             return bound
         except (OSError, OverflowError) as error:
             bound.close()

@@ -53,6 +53,13 @@ def test_without_a_port_a_free_one_is_found(taken_port, monkeypatch):
         assert listening.getsockname()[1] != taken_port
 
 
+def test_two_stores_that_start_at_once_get_two_ports():
+    with server._listen(None) as one, server._listen(None) as other:
+        assert one.getsockname()[1] != other.getsockname()[1]
+        with pytest.raises(ServerError, match="in use"):
+            server._listen(one.getsockname()[1])
+
+
 def test_a_store_that_cannot_be_written_is_refused(tmp_path):
     (tmp_path / "file").write_text("not a folder")
     with pytest.raises(ServerError, match=r"cannot be written: .*; choose another store"):
