@@ -19,7 +19,7 @@ from data_contracts.dataset import KEPT, Dataset, File, Shard, digest_of, docume
 from data_contracts.schemas import DOCUMENT, PAGE, Schema
 from data_contracts.sources import JsonLinesSource, ParquetSource, TextSource, WarcSource
 from data_contracts.stages import IngestConfig
-from tasks import journal, rows
+from tasks import rows
 from tasks.readers import jsonl, parquet, plain
 from tasks.readers.found import FoundFile, FoundSource, find
 from tasks.readers.record import Record, rows_of
@@ -37,19 +37,11 @@ BUNDLES_PER_SHARD = 4  # small text files are read in bundles of about a quarter
 class Reading(Stage):
     """A stage that reads files outside the store: their names and hashes stand where others have parents."""
 
-    def run(self, *arguments: Any) -> tuple[Dataset, bool]:
-        """Hash the files, then find or make the dataset."""
-        source, cfg, place = arguments
+    def look(self, values: list[Any]) -> tuple[list[Any], Any]:
+        """Hash the source's files."""
+        source, *rest = values
         found = find(source)
-        store = Store(place.store).open()
-        key = self.key([found, cfg])
-        version = digest_of([key, found.listing])[:16]
-        with store.folder.lock(f"{self.name}-{version}"):
-            manifest, known = store.find(self.name, version), True
-            if manifest is None or store.faults(manifest):
-                manifest, known = self.make(store, [found, cfg], [], key, version, place.workers), False
-        journal.note(self.name, self.title, manifest, known)
-        return manifest.handle, known
+        return [found, *rest], found.listing
 
 
 def reading(schema: Schema) -> Callable[[Body], Reading]:

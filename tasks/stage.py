@@ -57,19 +57,24 @@ class Stage:
 
     def run(self, *arguments: Any) -> tuple[Dataset, bool]:
         """Find or make the dataset; returns its handle and whether it was found."""
-        *values, place = arguments
+        *given, place = arguments
         if not isinstance(place, Place):
             raise TypeError(f"{self.name}: the last argument says where to run (a Place), got {type(place).__name__}")
         store = Store(place.store).open()
+        values, outside = self.look(given)
         parents = [d for v in values for d in _datasets(v)]
         key = self.key(values)
-        version = digest_of([key, [d.name for d in parents]])[:16]
+        version = digest_of([key, [d.name for d in parents], outside])[:16]
         with store.folder.lock(f"{self.name}-{version}"):
             manifest, found = store.find(self.name, version), True
             if manifest is None or store.faults(manifest):
                 manifest, found = self.make(store, values, parents, key, version, place.workers), False
         journal.note(self.name, self.title, manifest, found)
         return manifest.handle, found
+
+    def look(self, values: list[Any]) -> tuple[list[Any], Any]:
+        """The body's arguments, and what stands beside parents in the version: what lies outside the store."""
+        return values, None
 
     def key(self, values: Sequence[Any]) -> str:
         """Hash of everything but the parents that the output depends on."""
