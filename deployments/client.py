@@ -35,6 +35,7 @@ def environment(store: str | Path, url: str) -> dict[str, str]:
 def connect(store: str | Path, url: str) -> None:
     """Point this process and its children at a server; call it before flows are imported."""
     os.environ.update(environment(store, url))
+    Path(os.environ["PREFECT_HOME"]).mkdir(parents=True, exist_ok=True)  # Prefect would make one level only, and warn
     if "prefect.settings" in sys.modules:  # read once at import: read again
         from prefect.context import refresh_global_settings_context
 

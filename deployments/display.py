@@ -130,5 +130,5 @@ def samples(scores: dict[str, Any], count: int = 3) -> Iterator[Panel]:
 
 
 def fail(message: str) -> None:
-    """An error, on standard error."""
-    complaint.print(Text(both("错误", "error") + ": ", "bold red") + Text(message))
+    """An error, on standard error; lines are not cut, so that a path in it can be copied and a log searched."""
+    complaint.print(Text(both("错误", "error") + ": ", "bold red") + Text(message), soft_wrap=True)

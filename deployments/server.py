@@ -106,7 +106,11 @@ def start(store: str | Path, *, port: int | None = None) -> Server:
     if outside:
         if not healthy(outside):
             raise ServerError(f"PREFECT_API_URL={outside} 没有响应 does not answer; start that server, or unset it")
-        return Server(url=outside.rstrip("/"), database="", note="PREFECT_API_URL")
+        return Server(
+            url=outside.rstrip("/"),
+            database="",
+            note="PREFECT_API_URL 指定的服务器 the server that PREFECT_API_URL names",
+        )
     folder = Path(store).expanduser().absolute() / "server"
     users = _enter(folder)
     try:
