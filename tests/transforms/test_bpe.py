@@ -1,4 +1,4 @@
-# ruff: noqa: RUF001  # odd characters are what is tested
+# odd characters are what is tested
 from __future__ import annotations
 
 import gzip

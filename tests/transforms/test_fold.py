@@ -1,4 +1,4 @@
-# ruff: noqa: RUF001  # full-width letters are what is tested
+# full-width letters are what is tested
 from __future__ import annotations
 
 import unicodedata
