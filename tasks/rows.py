@@ -17,7 +17,7 @@ import polars as pl
 from data_contracts.dataset import KEPT, QUARANTINED, SIGNALS, File, Shard
 from data_contracts.errors import ConservationBroken, StageError
 from data_contracts.reasons import REASONS
-from data_contracts.schemas import Schema, check
+from data_contracts.schemas import PAGE, Schema, check
 from tasks.folder import explained
 from tasks.store import Store
 
@@ -91,6 +91,7 @@ def _signals(marked: pl.DataFrame, schema: Schema) -> pl.DataFrame | None:
         name
         for name, kind in marked.schema.items()
         if name not in schema.columns
+        and name not in PAGE.columns  # carried along from the page, not measured
         and (kind.is_numeric() or kind == pl.Boolean())
         and not name.startswith(COUNT_PREFIX)
     ]

@@ -106,13 +106,14 @@ def _steps(store: Store, road: list[Manifest], doc_id: str) -> list[Step]:
             fate = "encoded"
         text = row.get("text") or text
         signals = _row(store, manifest, SIGNALS, doc_id) or {}
+        known = ("doc_id", "reason", *_FACTS)
         steps.append(
             Step(
                 dataset=f"{manifest.stage}/{manifest.version}",
                 fate=fate,
                 reason=row.get("reason"),
                 chars=len(row["text"]) if row.get("text") is not None else None,
-                values={k: v for k, v in signals.items() if k not in ("doc_id", "reason") and v is not None},
+                values={k: v for k, v in signals.items() if k not in known and v is not None},
                 facts={k: row[k] for k in _FACTS if row.get(k) is not None},
             )
         )
