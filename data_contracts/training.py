@@ -51,7 +51,9 @@ class PretrainConfig(Model):
     model: CausalModelConfig = Field(default_factory=CausalModelConfig, description="模型结构")
     optimizer: OptimizerConfig = Field(default_factory=OptimizerConfig, description="优化器与学习率")
     duration: DurationField = Field(
-        Duration(amount=2e6, unit="tokens"), description='训练多久: "2M tokens" | "500 steps" | "1 epoch"'
+        Duration(amount=2e6, unit="tokens"),
+        description='训练多久: "2M tokens" | "500 steps" | "1 epoch"',
+        json_schema_extra={"default": "2M tokens"},  # as a form must show it
     )
     tokens_per_step: int = Field(8192, ge=1, description="每步的词元数 (global batch, tokens)")
     blocks_per_device: int = Field(8, ge=1, description="每个设备一次前向的块数 (micro-batch)")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from typing import Annotated, Literal
 
-from pydantic import BeforeValidator, Field, PlainSerializer
+from pydantic import BeforeValidator, Field, PlainSerializer, WithJsonSchema
 
 from data_contracts.model import Model
 
@@ -53,7 +53,7 @@ DurationField = Annotated[
     Duration,
     BeforeValidator(Duration.parse),
     PlainSerializer(str, return_type=str),
-    Field(json_schema_extra={"type": "string", "pattern": _DURATION.pattern}),
+    WithJsonSchema({"type": "string", "pattern": f"^{_DURATION.pattern}$"}),  # what a form asks for
 ]
 Bytes = Annotated[int, BeforeValidator(_size), Field(ge=1)]
 
