@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import json
 import re
+import shutil
+from pathlib import Path
 
 import pytest
 
-from data_contracts.dataset import KEPT, QUARANTINED
+from data_contracts.dataset import KEPT, QUARANTINED, Shard
 from tasks.store import Store
 from tests.e2e import roads
 from tests.e2e.conftest import Road
@@ -126,3 +128,19 @@ def test_verify_is_content_until_one_bit_flips(road: Road):
     assert damaged.code == 5, damaged
     assert shard.files[KEPT].sha256[:12] in damaged.out
     assert road.ask("verify").code == 0
+
+
+def test_gc_removes_what_an_edit_left_behind_and_nothing_that_is_used(road: Road, tmp_path: Path):
+    """A dataset that no run names goes with its objects; all that the road's run names stays, whole."""
+    store = tmp_path / "store"
+    shutil.copytree(road.store, store, ignore=shutil.ignore_patterns("server", "tmp", "locks"))
+    opened = Store(store)
+    used = {f"{m.stage}/{m.version}" for m in opened.datasets()}
+    orphan = opened.manifest(f"clean/{roads.newest(store, 'clean').version}").model_copy(update={"version": "0" * 16})
+    unused = opened.put_bytes(b"nobody needs this")
+    opened.commit(orphan.model_copy(update={"shards": [Shard(content="x", files={KEPT: unused})]}))
+    told = roads.ziliu("gc", "--store", store, folder=tmp_path / "gc")
+    assert told.code == 0, told
+    assert not opened.path(unused).exists()
+    assert {f"{m.stage}/{m.version}" for m in opened.datasets()} == used
+    assert roads.ziliu("verify", "--store", store, folder=tmp_path / "verify").code == 0

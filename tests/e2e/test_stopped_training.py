@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 import re
 import shutil
+import signal
+import time
 from pathlib import Path
 
 import pytest
@@ -82,3 +84,33 @@ def test_a_broken_contract_stops_the_road_and_is_reported(
     for word in (failed["rule"], f"{over.height:,}", *(s["id"] for s in failed["samples"])):
         assert word in html, f"the report does not say {word}"
         assert word in (run / "verdict-corpus.md").read_text(encoding="utf-8"), word
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM], ids=["Ctrl-C", "SIGTERM"])
+def test_an_interrupted_run_saves_its_checkpoint_and_leaves_no_process(
+    road: Road, store: Path, tmp_path: Path, prefect_url: str, number: int
+):
+    there = set(store.glob("runs/train-*"))
+    process = roads.start(
+        "run", roads.DEMO, *roads.reduced(store, road.site.port, pretrain__seed=int(number), pretrain__duration="900 steps"),
+        folder=tmp_path / "run", PREFECT_API_URL=prefect_url,
+    )  # fmt: skip
+    deadline = time.monotonic() + 240
+    while not (tables := [p for p in store.glob("runs/train-*/metrics.csv") if p.parent not in there]) or (
+        len(tables[0].read_text().splitlines()) < 8
+    ):
+        assert process.poll() is None, roads.said(process.returncode, tmp_path / "run", 0)
+        assert time.monotonic() < deadline, roads.said(-1, tmp_path / "run", 240)
+        time.sleep(0.05)
+    process.send_signal(number)
+    told = roads.ended(process, tmp_path / "run", 120)
+    assert told.code == 130, told
+    assert "the same command goes on from here" in told.err
+    assert "Traceback" not in told.err
+    assert roads.left_after(store, 5) == []
+    (run,) = [p.parent for p in tables]
+    last = int((run / "metrics.csv").read_text(encoding="utf-8").splitlines()[-1].split(",")[0])
+    index = json.loads((run / "checkpoints" / "index.json").read_text(encoding="utf-8"))
+    assert index["newest"] == f"step-{last:08d}.ckpt", "steps after the last checkpoint were lost"
+    state = json.loads(max(store.glob("runs/*-everything-*/stages.json")).read_text(encoding="utf-8"))["state"]
+    assert state.split(": ")[1] in ("KeyboardInterrupt", "TerminationSignal"), state
