@@ -77,39 +77,17 @@ def run_file(
         )
     accumulation = accumulation_of(cfg, block_tokens)
     max_steps = steps_of(cfg, train_blocks * block_tokens)
-    data = {split: [f.model_dump() for f in files[split]] for split in SPLITS}
+    tokens = {"vocab_size": vocab_size, "separator_id": separator_id, "pad_id": pad_id, "block_tokens": block_tokens}
     return {
         "seed_everything": cfg.seed,
         "trainer": _trainer(cfg, accumulation, max_steps, bool(files["validation"]), str(run_dir), str(tokenizer_dir)),
         "model": {
             "class_path": "lightning_modules.causal_language_model.CausalLanguageModel",
-            "init_args": {
-                "vocab_size": vocab_size,
-                "separator_id": separator_id,
-                "pad_id": pad_id,
-                "block_tokens": block_tokens,
-                "max_steps": max_steps,
-                "network": cfg.model.model_dump(),
-                "optimizer": cfg.optimizer.model_dump(),
-                "seed": cfg.seed,
-                "train_chars_per_token": _chars_per_token(files["train"]),
-                "validation_chars": sum(f.chars for f in files["validation"]),
-                "compile": cfg.compile,
-            },
+            "init_args": tokens | _model(cfg, files, max_steps),
         },
         "data": {
             "class_path": "lightning_modules.token_blocks.TokenBlocks",
-            "init_args": {
-                **data,
-                "data_hash": digest_of([vocab_size, [f.sha256 for f in files["train"]]]),
-                "vocab_size": vocab_size,
-                "separator_id": separator_id,
-                "pad_id": pad_id,
-                "block_tokens": block_tokens,
-                "blocks_per_device": cfg.blocks_per_device,
-                "blocks_per_step": cfg.tokens_per_step // block_tokens,
-                "seed": cfg.seed,
-            },
+            "init_args": tokens | _data(cfg, files, vocab_size, block_tokens),
         },
         "run": {
             "folder": str(run_dir),
@@ -118,6 +96,29 @@ def run_file(
             "minutes": cfg.duration.amount if cfg.duration.unit == "minutes" else None,
             "lineage": lineage,
         },
+    }
+
+
+def _model(cfg: PretrainConfig, files: dict[Split, list[BlockFile]], max_steps: int) -> dict[str, Any]:
+    return {
+        "max_steps": max_steps,
+        "network": cfg.model.model_dump(),
+        "optimizer": cfg.optimizer.model_dump(),
+        "seed": cfg.seed,
+        "train_chars_per_token": _chars_per_token(files["train"]),
+        "validation_chars": sum(f.chars for f in files["validation"]),
+        "compile": cfg.compile,
+    }
+
+
+def _data(
+    cfg: PretrainConfig, files: dict[Split, list[BlockFile]], vocab_size: int, block_tokens: int
+) -> dict[str, Any]:
+    return {split: [f.model_dump() for f in files[split]] for split in SPLITS} | {
+        "data_hash": digest_of([vocab_size, [f.sha256 for f in files["train"]]]),
+        "blocks_per_device": cfg.blocks_per_device,
+        "blocks_per_step": cfg.tokens_per_step // block_tokens,
+        "seed": cfg.seed,
     }
 
 

@@ -46,14 +46,17 @@ def cookies(handler):
     return 200, {"Set-Cookie": "a=1"}, (b"<p>cookie" if "Cookie" in handler.headers else b"<p>none")
 
 
+PACKED = gzip.compress(b'<p>packed <a href="/from-packed">')
+LINKS = [
+    "/plain", "/dir/", "/redirect", "/loop1", "/self", "/refresh", "/missing", "/error", "/later", "/busy", "/slow",
+    "/bomb", "/big", "/big-declared", "/endless", "/empty", "/picture", "/pdf", "/private/x", "/gb", "/gb-wrong",
+    "/packed", "/base/", "/nofollow", "/text", "/dup?b=2&amp;a=1", "/dup?a=1&amp;b=2&amp;utm_source=x", "/cookies", "/cookies2",
+    "/headers", "/brotli", "/no-gzip", "/bad-gzip", "/missing-gzip", "/short", "/nul", "/trap/a/", "mailto:a@b.cn", "http://me:pw@127.0.0.1/", "/中文.html", "/frames",
+]  # fmt: skip
+
+
 def build(site):
-    links = [
-        "/plain", "/dir/", "/redirect", "/loop1", "/self", "/refresh", "/missing", "/error", "/later", "/busy", "/slow",
-        "/bomb", "/big", "/big-declared", "/endless", "/empty", "/picture", "/pdf", "/private/x", "/gb", "/gb-wrong",
-        "/packed", "/base/", "/nofollow", "/text", "/dup?b=2&amp;a=1", "/dup?a=1&amp;b=2&amp;utm_source=x", "/cookies", "/cookies2",
-        "/headers", "/brotli", "/no-gzip", "/bad-gzip", "/missing-gzip", "/short", "/nul", "/trap/a/", "mailto:a@b.cn", "http://me:pw@127.0.0.1/", "/中文.html", "/frames",
-    ]  # fmt: skip
-    site.page("/", *links, body='<a rel="nofollow" href="/by-nofollow">')
+    site.page("/", *LINKS, body='<a rel="nofollow" href="/by-nofollow">')
     site.page("/plain", "/plain2")
     site.page("/plain2", "/plain3")
     site.page("/plain3")
@@ -82,9 +85,12 @@ def build(site):
     site.pages["/gb-wrong"] = (200, {"Content-Type": "text/html; charset=utf-8"}, GB.format("utf-8").encode("gb18030"))
     site.page("/%E6%90%9C%E7%B4%A2?%B4%CA=%D6%D0%CE%C4", body="found")
     site.page("/%E4%B8%AD%E6%96%87.html")
-    packed = gzip.compress(b'<p>packed <a href="/from-packed">')
-    site.pages["/packed"] = (200, {"Content-Encoding": "gzip"}, packed)
+    site.pages["/packed"] = (200, {"Content-Encoding": "gzip"}, PACKED)
     site.page("/from-packed")
+    build_more(site)
+
+
+def build_more(site):
     site.page("/base/", "x.html", body='<base href="/elsewhere/">')
     site.page("/elsewhere/x.html")
     site.page("/nofollow", "/by-meta", body='<meta name="robots" content="nofollow">')
@@ -94,8 +100,8 @@ def build(site):
     site.pages["/headers"] = (200, {f"X-{n}": "y" * 4000 for n in range(90)}, b"<p>")
     site.pages["/brotli"] = (200, {"Content-Encoding": "br"}, b"\x0b\x02\x80hello\x03")
     site.pages["/no-gzip"] = (200, {"Content-Encoding": "gzip"}, b"<p>not packed at all")
-    site.pages["/bad-gzip"] = (200, {"Content-Encoding": "gzip"}, packed[:20] + b"\xff" * 30)
-    site.pages["/missing-gzip"] = (404, {"Content-Encoding": "gzip"}, packed[:20] + b"\xff" * 30)
+    site.pages["/bad-gzip"] = (200, {"Content-Encoding": "gzip"}, PACKED[:20] + b"\xff" * 30)
+    site.pages["/missing-gzip"] = (404, {"Content-Encoding": "gzip"}, PACKED[:20] + b"\xff" * 30)
     site.pages["/short"] = short
     site.pages["/nul"] = (200, {}, b"<p>\0\0\xff\xfe\0</p>")
     trap = "/trap/a/"

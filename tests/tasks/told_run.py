@@ -228,9 +228,8 @@ def a_score() -> Scores:
     )
 
 
-def a_run(failing: bool = False) -> Facts:
-    stages, nodes = a_road()
-    refused = [
+def the_refused() -> tuple[Refused, ...]:
+    return (
         Refused(
             stage="clean",
             reason="too_short",
@@ -278,8 +277,11 @@ def a_run(failing: bool = False) -> Facts:
             value="similarity 0.92",
             excerpt=QUOTES[0],
         ),
-    ]
-    pairs = [
+    )
+
+
+def the_pairs() -> tuple[DuplicatePair, ...]:
+    return (
         DuplicatePair(
             removed=version("x"),
             kept=version("y"),
@@ -294,7 +296,11 @@ def a_run(failing: bool = False) -> Facts:
             removed_text="十里平湖霜滿天，寸寸青絲愁華年。",
             kept_text=QUOTES[1],
         ),
-    ]
+    )
+
+
+def a_run(failing: bool = False) -> Facts:
+    stages, nodes = a_road()
     return Facts(
         project="demo",
         run="20260501T183000-everything-7f3a",
@@ -318,13 +324,13 @@ def a_run(failing: bool = False) -> Facts:
             near=118,
             groups=97,
             similarity={"0.65": 8, "0.70": 14, "0.75": 19, "0.80": 22, "0.85": 17, "0.90": 21, "0.95": 17},
-            pairs=tuple(pairs),
+            pairs=the_pairs(),
         ),
         verdicts=(
             a_verdict("语料 corpus", f"segment/{version('segment')}", failing),
             a_verdict("定长块 blocks", f"encode/{version('encode')}", False),
         ),
-        refused=tuple(refused),
+        refused=the_refused(),
         training=a_training(),
         scores=a_score(),
         lineage=tuple(nodes),
