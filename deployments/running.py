@@ -90,8 +90,9 @@ def show_outcome(server: Server, cfg: EverythingConfig) -> None:
     if ended is None:
         return
     screen = display.screen
-    screen.print()
-    screen.print(display.stage_table(ended))
+    if ended.entries:
+        screen.print()
+        screen.print(display.stage_table(ended))
     for entry in ended.entries:
         if entry.stage == "assess":
             shard = ended.store.manifest(entry.dataset).shards[0]

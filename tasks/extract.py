@@ -37,7 +37,7 @@ _FOUND = {
 def extract(pages: Inputs, cfg: ExtractConfig, work: Work) -> list[Shard]:
     """正文提取 extract: PAGE -> DOCUMENT. The main text of every page, with title and date."""
     shards = work.each_shard(mark, pages, cfg)
-    refuse_too_many(work.stage, shards, cfg.max_unreadable_ratio)
+    refuse_too_many(work, shards, cfg.max_unreadable_ratio)
     return shards
 
 

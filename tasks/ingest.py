@@ -54,7 +54,7 @@ def ingest_visits(visits: Dataset, cfg: IngestConfig, work: Work) -> list[Shard]
     """读入抓取 ingest: VISIT -> PAGE. Read each visited page out of its WARC object, ordered by document id."""
     jobs = [(s.content, (s.files[KEPT], cfg)) for s in work.shards(visits) if s.rows_kept]
     shards = [shard for made in work.each(read_visits, jobs) for shard in made]
-    refuse_too_many(work.stage, shards, cfg.max_unreadable_ratio)
+    refuse_too_many(work, shards, cfg.max_unreadable_ratio)
     return shards
 
 
@@ -65,7 +65,7 @@ def ingest_archives(found: FoundSource, cfg: IngestConfig, work: Work) -> list[S
     jobs = [(f"{f.sha256}\0{found.digest}", (str(found.path(f)), f.sha256, found.source, cfg)) for f in files]
     shards = [shard for made in work.each(read_archive, jobs) for shard in made]
     shards = with_unique_ids(work, shards, PAGE)
-    refuse_too_many(work.stage, shards, cfg.max_unreadable_ratio)
+    refuse_too_many(work, shards, cfg.max_unreadable_ratio)
     return shards
 
 
@@ -77,7 +77,7 @@ def ingest_files(found: FoundSource, cfg: IngestConfig, work: Work) -> list[Shar
     jobs = [(key, (found.folder, files, found.source, cfg)) for key, files in zip(keys, bundles, strict=True)]
     shards = [shard for made in work.each(read_files, jobs) for shard in made]
     shards = with_unique_ids(work, shards, DOCUMENT)
-    refuse_too_many(work.stage, shards, cfg.max_unreadable_ratio)
+    refuse_too_many(work, shards, cfg.max_unreadable_ratio)
     return shards
 
 
