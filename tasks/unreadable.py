@@ -22,7 +22,8 @@ def refuse_too_many(work: Work, shards: Sequence[Shard], max_ratio: float) -> No
         said = ", ".join(f"{n} {reason}" for reason, n in counts.items() if n)
         raise TooManyUnreadable(
             f"stage {work.stage}: {broken} of {rows} records could not be read ({said}), more than "
-            f"max_unreadable_ratio {max_ratio:g}{_example(work, shards)}. Check the source and its field names, or raise the ratio"
+            f"max_unreadable_ratio {max_ratio:g}{_example(work, shards)}. "
+            "Check the source and its field names, or raise the ratio"
         )
 
 
