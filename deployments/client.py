@@ -62,3 +62,14 @@ def run_deployed(name: str, cfg: Model | None = None, *, wait_seconds: float | N
     parameters: dict[str, Any] = {} if cfg is None else {"cfg": cfg.model_dump(mode="json")}
     run: Any = run_deployment(name, parameters=parameters, timeout=wait_seconds, as_subflow=False)
     return run  # type: ignore[no-any-return]
+
+
+def send_queues() -> None:
+    """Hand Prefect the logs and events that still wait in this process, if it was ever loaded."""
+    if "prefect.logging.handlers" not in sys.modules:
+        return
+    from prefect.events.worker import EventsWorker
+    from prefect.logging.handlers import APILogWorker
+
+    for worker in (APILogWorker, EventsWorker):
+        worker.drain_all(timeout=10)

@@ -63,18 +63,8 @@ def run(flow: str, cfg: EverythingConfig) -> Dataset:
             with display.bars(), _ended_by_signal():
                 dataset: Dataset = body(part)
         finally:
-            send_logs()
             show_outcome(server, cfg)
     return dataset
-
-
-def send_logs() -> None:
-    """Hand Prefect what is still in its queues while the server is up."""
-    from prefect.events.worker import EventsWorker
-    from prefect.logging.handlers import APILogWorker
-
-    for worker in (APILogWorker, EventsWorker):
-        worker.drain_all(timeout=10)
 
 
 def _flow(name: str) -> Any:

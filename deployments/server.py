@@ -39,7 +39,7 @@ from typing import IO, Any
 import psutil
 
 from data_contracts.errors import ServerError
-from deployments.client import environment, ui_address
+from deployments.client import environment, send_queues, ui_address
 
 PORT = 4200
 _PORTS_TRIED = 20
@@ -72,7 +72,8 @@ class Server:
         return self
 
     def __exit__(self, *exception: object) -> None:
-        """Stop using it."""
+        """Stop using it, after it has got this process's last logs and events."""
+        send_queues()
         self.stop()
 
     def stop(self) -> None:
