@@ -97,7 +97,22 @@ def _is_text(node: ast.stmt) -> bool:
 
 @cache
 def _file(module: str) -> Path | None:
-    """The source file of a module of ours, None for a name that is not a module."""
+    """The source file of a module of ours, None for a name that is not a module.
+
+    Only the room is asked of Python: `find_spec("lightning_modules.a.b")` would import `a`, and with it torch.
+    """
+    room, *rest = module.split(".")
+    if room not in _ROOMS:
+        return _origin(module)
+    top = _origin(room)
+    if top is None:
+        return None
+    place = top.parent.joinpath(*rest)
+    files = (place / "__init__.py", place.with_name(f"{place.name}.py")) if rest else (top,)
+    return next((file for file in files if file.is_file()), None)
+
+
+def _origin(module: str) -> Path | None:
     try:
         spec = importlib.util.find_spec(module)
     except (ModuleNotFoundError, AttributeError, ValueError):

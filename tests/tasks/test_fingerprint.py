@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
 import sys
 
 import pytest
@@ -67,3 +69,17 @@ def test_library_versions_are_what_is_installed():
     assert set(fingerprint.library_versions(("polars", "numpy"))) == {"numpy", "polars"}
     with pytest.raises(Exception, match="no-such-thing"):
         fingerprint.library_versions(("no-such-thing",))
+
+
+def test_reading_the_training_code_imports_none_of_it():
+    """torch takes seconds and hundreds of megabytes, and has no place in a flow's process."""
+    code = (
+        "import sys; from tasks.fingerprint import code_fingerprint as f\n"
+        "f('tasks.pretrain', ('lightning_modules',)); print([m for m in sys.modules if m.split('.')[0] in"
+        " ('torch', 'lightning', 'transformers', 'lightning_modules')])"
+    )
+    path = os.pathsep.join(p for p in sys.path if p)
+    done = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, check=True, env=dict(os.environ, PYTHONPATH=path)
+    )
+    assert done.stdout.strip() in ("[]", "['lightning_modules']")
