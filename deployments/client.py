@@ -12,6 +12,7 @@ from data_contracts.model import Model
 if TYPE_CHECKING:
     from prefect.client.schemas.objects import FlowRun
 
+_connected: list[str] = []  # the address that this process chose last, as against one that a person set
 _PROXIES = ("http_proxy", "https_proxy", "all_proxy", "HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY")
 
 
@@ -34,12 +35,20 @@ def environment(store: str | Path, url: str) -> dict[str, str]:
 
 def connect(store: str | Path, url: str) -> None:
     """Point this process and its children at a server; call it before flows are imported."""
+    if named_by_the_user() != url:
+        _connected[:] = [url]
     os.environ.update(environment(store, url))
     Path(os.environ["PREFECT_HOME"]).mkdir(parents=True, exist_ok=True)  # Prefect would make one level only, and warn
     if "prefect.settings" in sys.modules:  # read once at import: read again
         from prefect.context import refresh_global_settings_context
 
         refresh_global_settings_context()
+
+
+def named_by_the_user() -> str | None:
+    """PREFECT_API_URL, unless it is what `connect` put there: a process may run flows on one store after another."""
+    url = os.environ.get("PREFECT_API_URL")
+    return None if not url or url in _connected else url
 
 
 def ui_address(api_url: str) -> str:

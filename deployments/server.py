@@ -39,7 +39,7 @@ from typing import IO, Any
 import psutil
 
 from data_contracts.errors import ServerError
-from deployments.client import environment, send_queues, ui_address
+from deployments.client import environment, named_by_the_user, send_queues, ui_address
 
 PORT = 4200
 _PORTS_TRIED = 20
@@ -103,7 +103,7 @@ def start(store: str | Path, *, port: int | None = None) -> Server:
 
     `port` None takes 4200 or the next free one; a given port that is in use raises. ServerError says what to do.
     """
-    outside = os.environ.get("PREFECT_API_URL")
+    outside = named_by_the_user()
     if outside:
         if not healthy(outside):
             raise ServerError(f"PREFECT_API_URL={outside} 没有响应 does not answer; start that server, or unset it")

@@ -77,6 +77,13 @@ def test_a_server_run_elsewhere_must_answer(tmp_path, taken_port, monkeypatch):
     assert list(tmp_path.iterdir()) == []
 
 
+def test_the_address_of_an_earlier_run_in_this_process_is_not_taken_for_the_users(tmp_path, monkeypatch):
+    monkeypatch.setenv("PREFECT_API_URL", "http://127.0.0.1:1/api")
+    assert client.named_by_the_user() == "http://127.0.0.1:1/api"
+    monkeypatch.setattr(client, "_connected", ["http://127.0.0.1:1/api"])
+    assert client.named_by_the_user() is None
+
+
 @pytest.mark.parametrize(
     "record",
     [b"", b"[]", b"{", b'{"pid": 1, "created": 0, "url": "http://127.0.0.1:1/api"}', b'{"pid": -5, "created": 0}'],
