@@ -58,9 +58,7 @@ def test_whatever_is_damaged_the_same_bytes_come_back(hurts: list[tuple[int, str
         place = Place(store=folder, workers=1)
         dataset, _ = made(place, toy.Least(), toy.Invented(shards=SHARDS))
         store = Store(folder)
-        whole = {
-            f.sha256: store.path(f).read_bytes() for s in store.manifest(dataset).shards for f in s.files.values()
-        }
+        whole = {f.sha256: store.path(f).read_bytes() for s in store.manifest(dataset).shards for f in s.files.values()}
         for shard, how, at in hurts:
             if "record" not in how or len(list((store.root / "shards" / "least").iterdir())) > shard:
                 harm(store, dataset, shard, how, at)
