@@ -27,7 +27,8 @@ def test_segment(shared_data, tmp_path):
     place = Place(store=str(tmp_path / "store"), workers=1)
     given = deposit(Store(place.store).open(), split(frame, 2))
     with cpu_seconds(spent, "stage"):
-        segment.run(given, SegmentConfig(), place)
+        segmented, _ = segment.run(given, SegmentConfig(), place)
+    assert (segmented.rows, segmented.chars) == (frame.height, frame["text"].str.len_chars().sum())
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         import jieba

@@ -5,6 +5,7 @@ CPU seconds of one thread, so that other programs on the machine do not count. B
 
 from __future__ import annotations
 
+import json
 import time
 from pathlib import Path
 from typing import Any
@@ -97,4 +98,6 @@ def test_train_step(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         "ratio": lightning / bare,
         "tokens_per_cpu_second": ROWS * BLOCK / lightning,
     }
-    print(write("train_step", figures, tmp_path).read_text(encoding="utf-8"))
+    written = write("train_step", figures, tmp_path).read_text(encoding="utf-8")
+    assert json.loads(written)["tokens_per_step"] == ROWS * BLOCK
+    print(written)
