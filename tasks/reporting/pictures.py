@@ -135,7 +135,11 @@ def spread(one: Distribution, say: Say) -> Any:
 
 def similarity(found: Duplicates, say: Say) -> Any:
     """Near duplicates by the share of equal signature slots."""
-    rows = [{"low": float(k), "high": float(k) + 0.05, "n": n, "zero": 0} for k, n in found.similarity.items()]
+    bins: dict[float, int] = {}
+    for step, n in found.similarity.items():
+        low = min(float(step), 0.95)  # a similarity of 1 belongs to the last bin
+        bins[low] = bins.get(low, 0) + n
+    rows = [{"low": low, "high": low + 0.05, "n": n, "zero": 0} for low, n in bins.items()]
     chart = (
         _chart(rows)
         .mark_bar(color=KEPT, stroke=None)
@@ -143,8 +147,8 @@ def similarity(found: Duplicates, say: Say) -> Any:
             x=alt.X(
                 "low:Q",
                 title=say("近似重复的相似度 similarity of near duplicates"),
-                scale=alt.Scale(domain=[0.6, 1.05]),
-                axis=alt.Axis(grid=False, tickCount=9),
+                scale=alt.Scale(domain=[min(0.6, *bins), 1.0]),
+                axis=alt.Axis(grid=False, tickCount=8),
             ),
             x2="high:Q",
             y2="zero:Q",
