@@ -74,7 +74,7 @@ def train(cfg: PretrainConfig, folder: Path) -> None:
     where = f"run {folder.name}, log {folder}/train.log"
     if error.get("kind") == "non_finite_loss":
         raise NonFiniteLoss(
-            f"the loss became {error.get('value', 'NaN')} at step {error['step']}; {where}; "
+            f"the loss became non-finite at step {error['step']}; {where}; "
             "the last good checkpoint stays. Lower pretrain.optimizer.learning_rate or look at the data of that step"
         )
     if ended.code == ConfigError.exit_code:

@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Callable
 from dataclasses import dataclass
-
-log = logging.getLogger("ziliu")
 
 
 @dataclass(frozen=True)

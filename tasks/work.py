@@ -55,11 +55,6 @@ class Work:
         datasets = [inputs] if isinstance(inputs, Dataset) else list(inputs)
         return [s for d in datasets for s in self.store.manifest(d).shards]
 
-    def scan(self, inputs: Inputs, which: str = KEPT) -> pl.LazyFrame:
-        """One file of all the inputs as one frame."""
-        datasets = [inputs] if isinstance(inputs, Dataset) else list(inputs)
-        return pl.concat([self.store.scan(d, which) for d in datasets])
-
     def each_shard(self, mark: Mark, inputs: Inputs, cfg: Model, extra: str = "") -> list[Shard]:
         """Run a row-wise pure function over every input shard; one cached job each."""
         if isinstance(self.schema, str):
