@@ -76,7 +76,7 @@ def clean(documents: Dataset, cfg: CleanConfig, work: Work) -> list[Shard]:
 def dedup(documents: Dataset, cfg: DedupConfig, work: Work) -> Output:
     """去重 dedup: DOCUMENT -> DOCUMENT."""
     copy = pl.col("doc_id") == f"{29:016x}"
-    frame = work.scan(documents).collect().with_columns(
+    frame = work.store.scan(documents).collect().with_columns(
         reason=pl.when(copy).then(pl.lit("near_duplicate")),
         duplicate_of=pl.when(copy).then(pl.lit(f"{28:016x}")),
         similarity=pl.when(copy).then(0.97),
