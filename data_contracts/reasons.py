@@ -23,6 +23,8 @@ REASONS: dict[str, Reason] = {
     "address_blocked": Reason("目标地址不在允许的网络内", "its address is outside the allowed network"),
     "fetch_failed": Reason("多次重试仍抓取失败", "it could not be fetched after retries"),
     "http_error": Reason("HTTP 状态码表示失败", "its HTTP status is an error"),
+    "gone": Reason("以前抓到过, 现已消失 (404 或 410)", "an earlier crawl kept it, and it is gone (404 or 410)"),
+    "no_longer_linked": Reason("以前抓到过, 现无网页链接到它", "an earlier crawl kept it, and no page links to it now"),
     "redirected": Reason("已跳转到另一地址", "it redirects to another URL"),
     "too_large": Reason("超过大小上限", "it is larger than the size limit"),
     "not_html": Reason("不是网页或文本", "it is neither HTML nor text"),

@@ -41,7 +41,7 @@ TEXT, INT, FLOAT, BYTES = pl.String(), pl.Int64(), pl.Float64(), pl.Binary()
 # 抓取结果: one row per URL the frontier ever knew. `reason` is null for a page that is worth reading.
 VISIT = Schema(
     "VISIT",
-    1,
+    2,
     {
         "doc_id": TEXT,  # document id, for life: see data_contracts.dataset.document_id
         "url": TEXT,  # canonical URL
@@ -52,11 +52,12 @@ VISIT = Schema(
         "digest": TEXT,  # sha256 of the decoded body, hex; null without a body
         "location": TEXT,  # target of a redirect, null otherwise
         "depth": INT,  # links from a seed
-        "fetched_at": TEXT,  # RFC 3339, UTC
+        "fetched_at": TEXT,  # RFC 3339, UTC: when the bytes came
+        "checked_at": TEXT,  # RFC 3339, UTC: when they were last known to be the same; null when nothing was answered
         "archive": TEXT,  # sha256 of the WARC object that holds the response record
         "offset": INT,  # byte offset of the record's gzip member inside it
     },
-    lineage=("fetched_at", "archive", "offset", "depth"),
+    lineage=("fetched_at", "checked_at", "archive", "offset", "depth"),
 )
 
 # 网页: one row per fetched response.

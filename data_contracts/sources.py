@@ -38,6 +38,17 @@ class CrawlSource(_Source):
     )
     contact: str = Field("", description="User-Agent 里的联系方式 (contact in the User-Agent)")
     recrawl_after_hours: float = Field(20.0, ge=0, description="距上次完成的抓取多少小时后重新抓取")
+    recrawl_within_hours: float = Field(
+        168.0,
+        ge=0,
+        description="没有变化的网页最多隔多少小时再问一次 (hours before an unchanged page is asked for)",
+    )
+    recrawl_slower: float = Field(
+        1.5, ge=1, le=10, description="网页没有变化时, 间隔乘以此数 (factor of a page's interval when it was unchanged)"
+    )
+    recrawl_faster: float = Field(
+        0.5, gt=0, le=1, description="网页有变化时, 间隔乘以此数 (factor of a page's interval when it had changed)"
+    )
     sitemaps: bool = Field(True, description="读取 robots.txt 所列及 /sitemap.xml 的站点地图 (read sitemaps)")
     max_failures_in_a_row: int = Field(
         20, ge=1, description="同一主机连续多少次无响应后放弃 (failures in a row before a host is given up)"

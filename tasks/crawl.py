@@ -2,7 +2,8 @@
 
 The web is not a function of the config, so a crawl's version also holds what was seen: every URL, its status and the
 hash of its body. Two crawls that saw the same bytes are one version, and nothing downstream runs again. A crawl is
-Cached while the last that finished is younger than `recrawl_after_hours`; a killed one goes on where it stopped.
+Cached while the last that finished is younger than `recrawl_after_hours`; a killed one goes on where it stopped. Each
+asks only for what may have changed since the one before; that one's records stay, and visits go on to point at them.
 
     STORE/crawls/<key>/<time>/     frontier.sqlite, visits.jsonl, WARC files (hard links to the store's objects)
     STORE/crawls/<key>/last.json   version, time and folder of the last crawl that finished
@@ -28,6 +29,7 @@ from tasks.stage import Body, Stage
 from tasks.store import Store, now
 from tasks.work import Work
 
+_WHEN = {"recrawl_after_hours": 0.0, "recrawl_within_hours": 0.0, "recrawl_slower": 1.0, "recrawl_faster": 1.0}
 VISITS_PER_SHARD = 512  # a changed page costs its bucket; buckets are cut by document id
 
 
@@ -38,7 +40,7 @@ class Crawl(Stage):
         """Crawl, go on with a killed crawl, or find the last one if it is young enough."""
         source, place = arguments
         store = Store(place.store).open()
-        key = self.key([source.model_copy(update={"recrawl_after_hours": 0.0})])[:16]
+        key = self.key([source.model_copy(update=_WHEN)])[:16]
         with store.folder.lock(f"crawl-{key}"):
             manifest = self._young(store, key, source.recrawl_after_hours)
             found = manifest is not None
@@ -78,10 +80,17 @@ def _last(store: Store, key: str) -> dict[str, Any]:
     return dict(json.loads(content)) if content else {}
 
 
-def run_crawler(source: CrawlSource, folder: Path) -> None:
+def crawl_before(store: Store, key: str) -> Path | None:
+    """The folder of the last crawl that was published, None when there was none."""
+    name = _last(store, key).get("folder")
+    return store.folder.path(f"crawls/{key}/{name}") if name else None
+
+
+def run_crawler(source: CrawlSource, folder: Path, previous: Path | None = None) -> None:
     """Run the crawler program on a folder; it goes on where an earlier one was killed."""
     config = folder / "crawl.json"
-    config.write_text(json.dumps({"source": source.model_dump(mode="json"), "folder": str(folder)}), encoding="utf-8")
+    task = {"source": source.model_dump(mode="json"), "folder": str(folder), "previous": previous and str(previous)}
+    config.write_text(json.dumps(task), encoding="utf-8")
 
     def show(event: dict[str, Any]) -> None:
         if event["event"] == "progress":
@@ -100,13 +109,16 @@ def run_crawler(source: CrawlSource, folder: Path) -> None:
 
 
 def publish(room: Room, source: CrawlSource, folder: Path) -> list[Shard]:
-    """Move the WARC files into the store, and cut the visits into buckets by document id.
+    """Move the WARC files, those of earlier crawls too, into the store, and cut the visits into buckets by document id.
 
     The archives come last, in a shard without rows: what a crawl saw is its visits, not the bytes of its WARC files,
     which hold times and random record ids.
     """
     visits = pl.read_ndjson(folder / "visits.jsonl", schema=_VISIT_LINE)
-    archives = {path.name: room.store.keep_file(path) for path in sorted((folder / "warc").glob("*.warc.gz"))}
+    archives = {
+        file["name"]: room.store.keep_file(folder.parent / (file["folder"] or folder.name) / "warc" / file["name"])
+        for file in json.loads((folder / "end.json").read_bytes())["archives"]
+    }
     frame = visits.with_columns(
         doc_id=pl.Series([document_id(source.name, url) for url in visits["url"]], dtype=pl.String()),
         source=pl.lit(source.name),
@@ -141,5 +153,5 @@ def observing(body: Body) -> Crawl:
 def crawl(source: CrawlSource, work: Work) -> list[Shard]:
     """抓取 crawl: seeds -> VISIT. Fetch politely, write WARC, say what became of every URL."""
     folder = crawl_folder(work.store, work.key)
-    run_crawler(source, folder)
+    run_crawler(source, folder, crawl_before(work.store, work.key))
     return publish(Room(work.store, work.scratch), source, folder)

@@ -1,5 +1,7 @@
 """抓取程序 the crawler: `python -m tasks.crawler CONFIG.json` with {"source": CrawlSource, "folder": "/abs/out"}.
 
+For a recrawl the config also has "previous", the folder of the crawl before, which lies beside this one's.
+
 It writes FOLDER/warc/*.warc.gz, FOLDER/frontier.sqlite and, when it is through, FOLDER/visits.jsonl and
 FOLDER/end.json. The same command after a crash, a kill or a reboot goes on where the last one stopped; after the end
 it returns at once.

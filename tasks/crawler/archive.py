@@ -1,8 +1,8 @@
 """WARC 1.1 归档 the archive: every answer as it came over the wire, with its request, one gzip member a record.
 
-A response stands before its request, and its offset is what visits point at. Nothing is written as `revisit`: each page
-of a crawl can be read from its own record. A file that a killed run left behind is cut back to the last byte that the
-frontier has committed.
+A response stands before its request, and its offset is what visits point at. Inside one crawl every page has its own
+record. What the crawl before has archived already, byte for byte, is written as `revisit`: visits go on to point at the
+record with the bytes. A file that a killed run left behind is cut back to the last byte that the frontier committed.
 """
 
 from __future__ import annotations
@@ -26,9 +26,11 @@ from tasks.crawler.frontier import Frontier, Place
 
 MAX_FILE_BYTES = 1 << 30
 _GZIP_LEVEL = 6  # warcio's own 9 costs twice the time for 1 % less
+_PROFILE = "http://netpreserve.org/warc/1.1/revisit/"  # WARC 1.1, section 6.7
 _REASONS = {200: "OK", 301: "Moved Permanently", 302: "Found", 304: "Not Modified", 403: "Forbidden", 404: "Not Found"}
 
-Headers = list[tuple[str, str]]
+Header = tuple[str, str]
+Headers = list[Header]
 
 
 @dataclass(frozen=True)
@@ -70,7 +72,7 @@ class Archive:
 
     def _repair(self) -> int:
         """Cut every file back to what the frontier knows; remove files it never heard of. Gives the bytes cut."""
-        known = dict(self.frontier.db.execute("SELECT name, bytes FROM archive"))
+        known = dict(self.frontier.db.execute("SELECT name, bytes FROM archive WHERE folder = ''"))
         for name, committed in known.items():
             path = self.folder / name
             if committed and (not path.exists() or path.stat().st_size < committed):
@@ -88,8 +90,8 @@ class Archive:
         return cut
 
     def _open(self) -> BinaryIO:
-        self.number = 1 + int(self.frontier.db.execute("SELECT coalesce(max(id), 0) FROM archive").fetchone()[0])
-        path = self.folder / f"{self.name}-{self.number - 1:05d}.warc.gz"
+        count = self.frontier.db.execute("SELECT count(*) FROM archive WHERE folder = ''").fetchone()[0]
+        path = self.folder / f"{self.name}-{count:05d}.warc.gz"
         file = path.open("xb")
         self._file = file
         self._writer = WARCWriter(file, gzip=False, warc_version="WARC/1.1")
@@ -101,35 +103,57 @@ class Archive:
             "operator": self.operator,
         }
         self._put(self._writer.create_warcinfo_record(path.name, facts))
-        self.frontier.db.execute("INSERT INTO archive VALUES(?,?,0)", (self.number, path.name))
+        added = self.frontier.db.execute("INSERT INTO archive(name, bytes) VALUES(?,0) RETURNING id", (path.name,))
+        self.number = int(added.fetchone()[0])
         return file
 
     def _put(self, record: Any) -> None:
         assert self._file is not None
         self._writer._write_warc_record(_Member(self._file), record)
 
-    def write(self, exchange: Exchange) -> Place:
-        """Append a response and its request."""
+    def write(self, exchange: Exchange, same_as: Place | None = None) -> Place:
+        """Append an answer and its request; give the place of the record that holds the bytes.
+
+        `same_as` is where an earlier crawl archived this URL with this status: the same bytes, or the answer 304 to a
+        conditional request, become a revisit of it.
+        """
         file = self._file or self._open()
         offset = file.tell()
         now = datetime.datetime.now(datetime.UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
-        status = f"{exchange.status} {_REASONS.get(exchange.status, '')}".rstrip()
-        named = {"WARC-Date": now, "WARC-Payload-Digest": _sha1(exchange.body)}
+        payload = _sha1(exchange.body)
+        unmodified = exchange.status == 304
+        revisit = same_as is not None and (unmodified or (exchange.body != b"" and payload == same_as.payload))
+        named = {"WARC-Date": now}
         if exchange.address:
             named["WARC-IP-Address"] = exchange.address
-        if exchange.truncated:
-            named["WARC-Truncated"] = exchange.truncated
-        response = self._writer.create_warc_record(
+        if revisit and same_as is not None:
+            named |= {
+                "WARC-Profile": _PROFILE + ("server-not-modified" if unmodified else "identical-payload-digest"),
+                "WARC-Payload-Digest": same_as.payload,
+                "WARC-Refers-To": same_as.record,
+                "WARC-Refers-To-Target-URI": exchange.url,
+                "WARC-Refers-To-Date": same_as.at,
+            }
+        else:
+            named["WARC-Payload-Digest"] = payload
+            if exchange.truncated:
+                named["WARC-Truncated"] = exchange.truncated
+        body = b"" if revisit else exchange.body
+        status = f"{exchange.status} {_REASONS.get(exchange.status, '')}".rstrip()
+        answer = self._writer.create_warc_record(
             exchange.url,
-            "response",
-            payload=io.BytesIO(exchange.body),
-            length=len(exchange.body),
+            "revisit" if revisit else "response",
+            payload=io.BytesIO(body),
+            length=len(body),
             http_headers=StatusAndHeaders(status, exchange.headers, protocol=exchange.protocol),
             warc_headers_dict=named,
         )
-        self._put(response)
-        self._put(self._request(exchange, response.rec_headers.get_header("WARC-Record-ID"), now))
-        return Place(self.number, offset, now)
+        record = answer.rec_headers.get_header("WARC-Record-ID")
+        self._put(answer)
+        self._put(self._request(exchange, record, now))
+        if revisit and same_as is not None:
+            return same_as
+        return Place(self.number, offset, now, record, payload)
 
     def _request(self, exchange: Exchange, response_id: str, now: str) -> Any:
         parts = urlsplit(exchange.url)

@@ -13,9 +13,11 @@ from typing import Any
 from data_contracts.sources import CrawlSource
 from tasks.crawler import progress
 from tasks.crawler.archive import Archive, Headers
+from tasks.crawler.earlier import EarlierCrawl
 from tasks.crawler.fetching import Fetch
 from tasks.crawler.frontier import PAGE, Frontier, Row
 from tasks.crawler.politeness import Origin, Politeness
+from tasks.crawler.robots import RobotsPolicy
 from tasks.crawler.robots_reader import RobotsReader
 from tasks.crawler.scope import Scope
 from tasks.crawler.visiting import Visitor
@@ -23,18 +25,27 @@ from tasks.crawler.visiting import Visitor
 MAX_REQUESTS = 32  # on their way at once, over all origins
 COMMIT_SECONDS = 0.5  # work that a crash may undo
 PROGRESS_SECONDS = 1.0
+MAX_SETTLED = 500  # URLs that are settled without a request before others have their turn
 
 
 class Crawl:
     """One run over one frontier; ends when nothing is left to do or `max_pages` is reached."""
 
     def __init__(
-        self, source: CrawlSource, scope: Scope, frontier: Frontier, archive: Archive, fetch: Fetch, sent: Headers
+        self,
+        source: CrawlSource,
+        scope: Scope,
+        frontier: Frontier,
+        archive: Archive,
+        fetch: Fetch,
+        sent: Headers,
+        before: str = "",
     ) -> None:
-        """`sent`: the headers of every request, for the archive."""
+        """`sent`: the headers of every request, for the archive; `before`: folder of the crawl before."""
         self.source, self.scope, self.frontier, self.archive = source, scope, frontier, archive
         self.polite = Politeness(source.seconds_between_requests, source.requests_per_host)
-        self._visitor = Visitor(source, scope, frontier, archive, self.polite, fetch, sent)
+        self.earlier = EarlierCrawl(frontier, source, before)
+        self._visitor = Visitor(source, scope, frontier, archive, self.polite, fetch, sent, self.earlier)
         self.robots = RobotsReader(source, frontier, fetch, self._visitor.write, self._visitor.enter_sitemaps)
         self.counts: Counter[str] = self._visitor.counts
         self._tasks: set[asyncio.Task[None]] = set()
@@ -62,6 +73,8 @@ class Crawl:
             await asyncio.gather(*running, return_exceptions=True)
         if self._fatal:
             raise self._fatal
+        self.counts["vanished"] = self.earlier.enter_vanished(page_limit=self._limit_reached())
+        self._changed = True
         self._commit()
 
     def _restore(self) -> None:
@@ -84,6 +97,7 @@ class Crawl:
 
     async def _sleep(self) -> None:
         """Until a request is over or an origin's turn comes."""
+        await asyncio.sleep(0)  # commits and reports have their turn, even if there is always something to do
         due = self.polite.next_at() if len(self._tasks) < MAX_REQUESTS and not self._limit_reached() else None
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(None if due is None else max(0.0, due - time.time())):
@@ -92,7 +106,11 @@ class Crawl:
 
     def _dispatch(self) -> None:
         now = time.time()
-        while len(self._tasks) < MAX_REQUESTS and not self._limit_reached() and (origin := self.polite.ready(now)):
+        for _ in range(MAX_SETTLED):
+            full = len(self._tasks) >= MAX_REQUESTS or self._limit_reached()
+            if full or (origin := self.polite.ready(now)) is None:
+                break
+            self._changed = True
             if origin.closed:
                 self._give_up(origin, *origin.closed)
             elif origin.policy is None or now > origin.policy_until:
@@ -101,15 +119,19 @@ class Crawl:
             elif (row := self.frontier.take(origin.name, now)) is None:
                 self.polite.park(origin, self.frontier.next_due(origin.name))
                 self.polite.list(origin)
-            elif origin.policy.allows(row.url):
-                origin.waiting -= 1
-                self._pages_in_flight += row.kind == PAGE
-                self._begin(origin, self._visit(origin, row))
             else:
                 origin.waiting -= 1
-                self.frontier.refuse(row, "robots_disallowed", origin.policy.why)
-                self.polite.list(origin)
-            self._changed = True
+                self._take(origin, row, origin.policy)
+
+    def _take(self, origin: Origin, row: Row, policy: RobotsPolicy) -> None:
+        if not policy.allows(row.url):
+            self.frontier.refuse(row, "robots_disallowed", policy.why)
+            self.polite.list(origin)
+        elif self._visitor.settle(row):
+            self.polite.list(origin)
+        else:
+            self._pages_in_flight += row.kind == PAGE
+            self._begin(origin, self._visit(origin, row))
 
     def _begin(self, origin: Origin, work: Coroutine[Any, Any, None]) -> None:
         self.polite.started(origin, time.time())

@@ -22,7 +22,7 @@ from scrapy.http import Response
 from data_contracts.sources import CrawlSource
 from tasks.crawler import bodies
 from tasks.crawler.archive import Headers
-from tasks.crawler.fetching import AnswerTooLarge, Fetched, FetchFailed
+from tasks.crawler.fetching import AnswerTooLarge, Fetched, FetchFailed, Wanted
 from tasks.crawler.netguard import AddressBlocked, NetworkGuard
 
 _HANDLER = "tasks.crawler.download_handler.BoundedDownloadHandler"
@@ -69,23 +69,25 @@ class Downloader:
         self._crawler, self._sent, self._timeout = crawler, ScrapyHeaders(dict(sent)), timeout_seconds
         crawler.signals.connect(self._headers_received, signals.headers_received)
 
-    async def __call__(self, url: str, any_type: bool, max_bytes: int) -> Fetched:
+    async def __call__(self, wanted: Wanted) -> Fetched:
         """Fetch one URL. Raises FetchFailed, AnswerTooLarge, AddressBlocked."""
+        headers = self._sent.copy()
+        headers.update(dict(wanted.headers))
         request = scrapy.Request(
-            url,
-            headers=self._sent,
+            wanted.url,
+            headers=headers,
             meta={
                 "download_slot": "all",
                 "download_timeout": self._timeout,
-                "download_maxsize": max_bytes,
-                "any_type": any_type,
+                "download_maxsize": wanted.max_bytes,
+                "any_type": wanted.any_type,
             },
             dont_filter=True,
         )
         try:
             response = await self._crawler.engine.download_async(request)
         except DownloadCancelledError as error:
-            raise AnswerTooLarge(f"more than {max_bytes} bytes") from error
+            raise AnswerTooLarge(f"more than {wanted.max_bytes} bytes") from error
         except asyncio.CancelledError:
             raise
         except Exception as error:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from tasks.crawler.archive import Headers
 from tasks.crawler.bodies import BodyTooLarge, BodyUnreadable, undo_content_encoding
@@ -22,6 +22,16 @@ class FetchFailed(Exception):
 
 class AnswerTooLarge(Exception):
     """The answer was cut off at the size limit; asking again would do the same."""
+
+
+@dataclass(frozen=True)
+class Wanted:
+    """What is to be fetched. `headers` go out besides those of every request."""
+
+    url: str
+    any_type: bool  # download the body whatever its content type is
+    max_bytes: int
+    headers: Headers = field(default_factory=list)
 
 
 @dataclass(frozen=True)
@@ -58,6 +68,5 @@ class Fetched:
         return self.headers
 
 
-# fetch(url, any_type, max_bytes): `any_type` downloads the body whatever its content type is.
-Fetch = Callable[[str, bool, int], Awaitable[Fetched]]
+Fetch = Callable[[Wanted], Awaitable[Fetched]]
 FAILURES = (FetchFailed, AnswerTooLarge, AddressBlocked)

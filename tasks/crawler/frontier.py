@@ -28,12 +28,14 @@ CREATE TABLE IF NOT EXISTS url(
   id INTEGER PRIMARY KEY AUTOINCREMENT, url TEXT NOT NULL UNIQUE, origin INTEGER NOT NULL, kind INTEGER NOT NULL,
   depth INTEGER NOT NULL, hops INTEGER NOT NULL, state INTEGER NOT NULL DEFAULT 0, tries INTEGER NOT NULL DEFAULT 0,
   not_before REAL NOT NULL DEFAULT 0, status INTEGER, content_type TEXT, digest TEXT, location TEXT, fetched_at TEXT,
-  archive INTEGER, "offset" INTEGER, reason TEXT, error TEXT, links BLOB);
+  archive INTEGER, "offset" INTEGER, reason TEXT, error TEXT, links BLOB, links_kind INTEGER NOT NULL DEFAULT 0,
+  record TEXT, payload TEXT, etag TEXT, modified TEXT, checked_at REAL, patience REAL);
 CREATE INDEX IF NOT EXISTS ready ON url(origin, kind DESC, depth, id) WHERE state = 0;
 CREATE TABLE IF NOT EXISTS origin(
   id INTEGER PRIMARY KEY, origin TEXT NOT NULL UNIQUE, not_before REAL NOT NULL DEFAULT 0,
   robots_status INTEGER, robots_body BLOB, robots_at REAL, reason TEXT, error TEXT);
-CREATE TABLE IF NOT EXISTS archive(id INTEGER PRIMARY KEY, name TEXT NOT NULL UNIQUE, bytes INTEGER NOT NULL);
+CREATE TABLE IF NOT EXISTS archive(
+  id INTEGER PRIMARY KEY, name TEXT NOT NULL UNIQUE, bytes INTEGER NOT NULL, folder TEXT NOT NULL DEFAULT '');
 CREATE TABLE IF NOT EXISTS fact(name TEXT PRIMARY KEY, value TEXT NOT NULL);
 """
 # A row that is known already is touched only when the new path is shorter.
@@ -72,22 +74,41 @@ class Outcome:
 
 @dataclass(frozen=True)
 class Place:
-    """Where a response stands in the archive, and when it came (RFC 3339, UTC)."""
+    """Where the response with the bytes stands in the archive, and when it came (RFC 3339, UTC)."""
 
     archive: int
     offset: int
     at: str
+    record: str = ""  # WARC-Record-ID
+    payload: str = ""  # WARC-Payload-Digest: of the bytes as they came over the wire
+
+
+@dataclass(frozen=True)
+class Look:
+    """When a URL was last looked at, and what the next crawl needs for looking again."""
+
+    at: float  # Unix time
+    patience: float  # how many times `recrawl_after_hours` the answer stands
+    etag: str | None = None
+    modified: str | None = None  # Last-Modified, as the server wrote it
 
 
 class Frontier:
-    """One writer, one process. All changes wait for `commit`."""
+    """One writer, one process. All changes wait for `commit`.
 
-    def __init__(self, path: Path, max_depth: int) -> None:
+    The frontier of the crawl before is attached as `earlier`, to be read only; without one its tables are empty.
+    """
+
+    def __init__(self, path: Path, max_depth: int, earlier: Path | None = None) -> None:
         self.max_depth = max_depth
-        self.db = sqlite3.connect(path, isolation_level=None)
+        self.db = sqlite3.connect(path, isolation_level=None, uri=True)
         self.db.execute("PRAGMA journal_mode=WAL")
         self.db.execute("PRAGMA synchronous=NORMAL")  # a lost power supply may lose the last commits, never tear them
         self.db.executescript(_SCHEMA)
+        self.db.execute("ATTACH ? AS earlier", (f"{earlier.as_uri()}?immutable=1" if earlier else ":memory:",))
+        if earlier is None:
+            self.db.execute("CREATE TABLE earlier.url AS SELECT * FROM main.url LIMIT 0")
+            self.db.execute("CREATE TABLE earlier.archive AS SELECT * FROM main.archive LIMIT 0")
         self.db.execute("BEGIN IMMEDIATE")
         self.recovered = self.db.execute("UPDATE url SET state=? WHERE state=?", (QUEUED, IN_FLIGHT)).rowcount
         self._origins: dict[str, int] = dict(self.db.execute("SELECT origin, id FROM origin"))
@@ -104,8 +125,9 @@ class Frontier:
         self.db.execute("BEGIN IMMEDIATE")
 
     def close(self) -> None:
-        """Commit and release the file."""
+        """Commit and release the file, whole without a write-ahead log beside it."""
         self.db.execute("COMMIT")
+        self.db.execute("PRAGMA main.wal_checkpoint(TRUNCATE)")
         self.db.close()
 
     def fact(self, name: str) -> str | None:
@@ -178,7 +200,13 @@ class Frontier:
         return float(due or 0.0)
 
     def finish(
-        self, row: Row, outcome: Outcome, links: tuple[str, ...], followed: str | None, place: Place | None
+        self,
+        row: Row,
+        outcome: Outcome,
+        links: tuple[str, ...],
+        followed: str | None,
+        place: Place | None,
+        look: Look | None = None,
     ) -> dict[str, int]:
         """Mark a URL as done and enter what it leads to; give the number of new rows by origin.
 
@@ -187,7 +215,8 @@ class Frontier:
         leads = (followed, *links) if followed else links
         self.db.execute(
             "UPDATE url SET state=2, tries=tries+1, status=?, content_type=?, digest=?, location=?, reason=?, error=?, "
-            'links=?, archive=?, "offset"=?, fetched_at=? WHERE id=?',
+            'links=?, links_kind=?, archive=?, "offset"=?, fetched_at=?, record=?, payload=?, etag=?, modified=?, '
+            "checked_at=?, patience=? WHERE id=?",
             (
                 outcome.status,
                 outcome.content_type,
@@ -196,9 +225,9 @@ class Frontier:
                 outcome.reason,
                 outcome.error,
                 zlib.compress("\n".join(leads).encode(), 1) if leads else None,
-                place.archive if place else None,
-                place.offset if place else None,
-                place.at if place else None,
+                outcome.links_kind,
+                *((place.archive, place.offset, place.at, place.record, place.payload) if place else (None,) * 5),
+                *((look.etag, look.modified, look.at, look.patience) if look else (None,) * 4),
                 row.id,
             ),
         )

@@ -24,6 +24,7 @@ class CrawlJob(Model):
 
     source: CrawlSource
     folder: Path
+    previous: Path | None = None  # folder of the crawl before: what it fetched is asked for by conditional requests
 
     @property
     def identity(self) -> str:

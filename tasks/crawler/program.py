@@ -10,7 +10,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from data_contracts.errors import ConfigError, StoreError
-from tasks.crawler import engine, progress, visits
+from tasks.crawler import earlier, engine, progress, visits
 from tasks.crawler.archive import Archive
 from tasks.crawler.crawl import MAX_REQUESTS, Crawl
 from tasks.crawler.frontier import Frontier
@@ -35,23 +35,28 @@ def crawl(job: CrawlJob) -> dict[str, Any] | None:
 
 def _crawl(job: CrawlJob, scope: Scope) -> dict[str, Any] | None:
     began, source = time.monotonic(), job.source
-    frontier = Frontier(job.folder / "frontier.sqlite", source.max_depth)
+    before = earlier.frontier_of(job.previous)
+    frontier = Frontier(job.folder / "frontier.sqlite", source.max_depth, before)
     if frontier.fact("identity") not in (None, job.identity):
         raise other_crawl(job.folder)
     frontier.set_fact("identity", job.identity)
-    archive = Archive(job.folder / "warc", source.name, frontier, source.contact)
+    since = frontier.fact("began") or datetime.datetime.now(datetime.UTC).strftime("%Y%m%dT%H%M%S%fZ")
+    frontier.set_fact("began", since)
+    archive = Archive(job.folder / "warc", f"{source.name}-{since}", frontier, source.contact)
     runs = int(frontier.fact("runs") or 0) + 1
     frontier.set_fact("runs", str(runs))
     frontier.commit()
     guard = NetworkGuard(source.allow_addresses, _ports(scope))
     sent = engine.request_headers(source)
-    progress.emit("start", runs=runs, recovered=frontier.recovered, torn_bytes_cut=archive.cut_bytes)
+    known = before.parent.name if before else ""
+    progress.emit(
+        "start", runs=runs, recovered=frontier.recovered, torn_bytes_cut=archive.cut_bytes, crawl_before=known or None
+    )
     made: list[Crawl] = []
 
     async def work(crawler: Any) -> None:
-        made.append(
-            Crawl(source, scope, frontier, archive, engine.Downloader(crawler, sent, source.timeout_seconds), sent)
-        )
+        fetch = engine.Downloader(crawler, sent, source.timeout_seconds)
+        made.append(Crawl(source, scope, frontier, archive, fetch, sent, known))
         await made[0].run()
 
     if not engine.run(source, guard, MAX_REQUESTS, work):
@@ -74,14 +79,15 @@ def _crawl(job: CrawlJob, scope: Scope) -> dict[str, Any] | None:
 
 
 def _facts(job: CrawlJob, scope: Scope, frontier: Frontier, guard: NetworkGuard) -> dict[str, Any]:
-    files = frontier.db.execute("SELECT name, bytes FROM archive ORDER BY id").fetchall()
+    files = frontier.db.execute("SELECT name, bytes, folder FROM archive ORDER BY folder, name").fetchall()
     return {
         "identity": job.identity,
         "source": job.source.name,
         "ended_at": datetime.datetime.now(datetime.UTC).strftime("%Y-%m-%dT%H:%M:%SZ"),
         "answered": frontier.answered_pages(),
         "origins": frontier.db.execute("SELECT count(*) FROM origin").fetchone()[0],
-        "archives": [{"name": name, "bytes": size} for name, size in files],
+        # `folder`: of the earlier crawl that an archive is from, beside this one's; empty for this one's own.
+        "archives": [{"name": name, "bytes": size, "folder": folder} for name, size, folder in files],
         # What never became a row, in the last run; links repeat.
         "links_refused": {
             rule: {"links": count, "examples": scope.examples[rule]} for rule, count in scope.refused.most_common()

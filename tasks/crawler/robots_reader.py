@@ -7,7 +7,7 @@ from collections.abc import Callable
 
 from data_contracts.sources import CrawlSource
 from tasks.crawler import bodies, links, robots
-from tasks.crawler.fetching import FAILURES, Fetch, Fetched, FetchFailed
+from tasks.crawler.fetching import FAILURES, Fetch, Fetched, FetchFailed, Wanted
 from tasks.crawler.frontier import Frontier, Place
 from tasks.crawler.judge import REDIRECTS, retry_after
 from tasks.crawler.netguard import AddressBlocked
@@ -79,7 +79,7 @@ class RobotsReader:
     async def _follow(self, url: str) -> Fetched:
         """The answer after up to five redirects, all of them archived."""
         for _ in range(robots.MAX_REDIRECTS + 1):
-            fetched = await self._fetch(url, True, MAX_DOWNLOAD_BYTES)
+            fetched = await self._fetch(Wanted(url, True, MAX_DOWNLOAD_BYTES))
             self._write(url, fetched, None)
             location = fetched.header("Location")
             if fetched.status not in REDIRECTS or not location:

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import time
 from collections import Counter
+from collections.abc import Sequence
+from dataclasses import replace
 
 from data_contracts.sources import CrawlSource
-from tasks.crawler.archive import Archive, Exchange, Headers
-from tasks.crawler.fetching import AnswerTooLarge, Fetch, Fetched, FetchFailed
-from tasks.crawler.frontier import PAGE, SITEMAP, Frontier, Outcome, Place, Row
+from tasks.crawler.archive import Archive, Exchange, Header, Headers
+from tasks.crawler.earlier import GONE, Earlier, EarlierCrawl
+from tasks.crawler.fetching import AnswerTooLarge, Fetch, Fetched, FetchFailed, Wanted
+from tasks.crawler.frontier import PAGE, SITEMAP, Frontier, Look, Outcome, Place, Row
 from tasks.crawler.judge import MAX_SITEMAP_BYTES, RETRY_STATUSES, Answer, judge, retry_after
 from tasks.crawler.netguard import AddressBlocked
 from tasks.crawler.politeness import Origin, Politeness
@@ -31,17 +34,30 @@ class Visitor:
         polite: Politeness,
         fetch: Fetch,
         sent: Headers,
+        earlier: EarlierCrawl,
     ) -> None:
         """`sent`: the headers of every request, for the archive."""
-        self.source, self.scope, self.frontier, self.archive = source, scope, frontier, archive
+        self.source, self.scope, self.frontier, self.archive, self.earlier = source, scope, frontier, archive, earlier
         self.polite, self._fetch, self._sent = polite, fetch, sent
         self.counts: Counter[str] = Counter()
 
+    def settle(self, row: Row) -> bool:
+        """Take the answer of the crawl before as it is, where it still stands; False: ask."""
+        earlier = self.earlier.find(row.url)
+        if earlier is None or not self.earlier.stands(earlier, row, time.time()):
+            return False
+        self.counts["standing"] += 1
+        self.counts["pages"] += 1
+        self._enter(row, earlier.outcome, earlier.outcome.links, earlier.followed, earlier.place, earlier.look)
+        return True
+
     async def visit(self, origin: Origin, row: Row) -> None:
         """Fetch one URL and write down what came of it."""
+        earlier = self.earlier.find(row.url)
+        sent = earlier.validators if earlier and earlier.kind == row.kind else []
+        limit = MAX_SITEMAP_BYTES if row.kind == SITEMAP else self.source.max_page_bytes
         try:
-            limit = MAX_SITEMAP_BYTES if row.kind == SITEMAP else self.source.max_page_bytes
-            fetched = await self._fetch(row.url, row.kind == SITEMAP or row.depth == 0, limit)
+            fetched = await self._fetch(Wanted(row.url, row.kind == SITEMAP or row.depth == 0, limit, sent))
         except FetchFailed as error:
             self._failed(origin, row, str(error), host_answered=error.host_answered)
         except AnswerTooLarge as error:
@@ -50,12 +66,23 @@ class Visitor:
             self._finish(row, Outcome(reason="address_blocked", error=str(error)))
         else:
             origin.failures = 0
-            self._answered(origin, row, fetched)
+            if fetched.status == 304 and earlier and sent:
+                self._unmodified(row, fetched, earlier, sent)
+            else:
+                self._answered(origin, row, fetched, earlier, sent)
 
-    def _answered(self, origin: Origin, row: Row, fetched: Fetched) -> None:
+    def _unmodified(self, row: Row, fetched: Fetched, earlier: Earlier, sent: Headers) -> None:
+        """304: what the last answer said is still so."""
+        self.counts["pages"] += row.kind == PAGE
+        self.counts["unmodified"] += 1
+        place = self.write(row.url, fetched, None, sent, earlier.place)
+        look = replace(earlier.look, at=time.time(), patience=self.earlier.patience(earlier, earlier.outcome))
+        self._enter(row, earlier.outcome, earlier.outcome.links, earlier.followed, place, look)
+
+    def _answered(self, origin: Origin, row: Row, fetched: Fetched, earlier: Earlier | None, sent: Headers) -> None:
         status = fetched.status
         if status in RETRY_STATUSES and row.tries + 1 < self.source.max_tries:
-            self.write(row.url, fetched, None)
+            self.write(row.url, fetched, None, sent)
             asked = retry_after(fetched.header("Retry-After"))
             until = time.time() + (self._backoff(row.tries) if asked is None else asked)
             if asked is not None and status in (429, 503):
@@ -63,29 +90,34 @@ class Visitor:
                 self.frontier.park(origin.name, until)
             self._again(origin, row, until, f"HTTP {status}")
             return
-        location = fetched.header("Location")
-        answer = Answer(
-            url=row.url,
-            status=status,
-            body=fetched.body,
-            content_type=fetched.header("Content-Type"),
-            content_encoding=fetched.header("Content-Encoding"),
-            location=None if location is None else location.encode("latin-1"),
-            robots_tag=(fetched.header("X-Robots-Tag") or "").lower(),
-            cut=fetched.cut,
-        )
-        outcome = judge(answer, row.kind, row.depth == 0, self.source.max_page_bytes)
+        outcome = judge(_answer(row.url, fetched), row.kind, row.depth == 0, self.source.max_page_bytes)
+        if status in GONE and earlier and earlier.outcome.reason in (None, "gone"):
+            outcome = replace(outcome, reason="gone", error=f"HTTP {status}; an earlier crawl kept it")
         self.counts["pages"] += row.kind == PAGE
-        self._finish(row, outcome, self.write(row.url, fetched, outcome.reason))
+        same_as = earlier.place if earlier and earlier.outcome.status == status and earlier.same(outcome) else None
+        place = self.write(row.url, fetched, outcome.reason, sent, same_as)
+        self.counts["unchanged"] += place is same_as
+        look = Look(
+            time.time(),
+            self.earlier.patience(earlier, outcome),
+            fetched.header("ETag"),
+            fetched.header("Last-Modified"),
+        )
+        self._finish(row, outcome, place, look)
 
-    def write(self, url: str, fetched: Fetched, reason: str | None) -> Place:
-        """Archive an answer; a body that is too large (a bomb, perhaps) is left out."""
+    def write(
+        self, url: str, fetched: Fetched, reason: str | None, sent: Sequence[Header] = (), same_as: Place | None = None
+    ) -> Place:
+        """Archive an answer; a body that is too large (a bomb, perhaps) is left out.
+
+        `sent`: headers besides those of every request; `same_as`: see `Archive.write`.
+        """
         self.counts["answers"] += 1
         self.counts["bytes"] += len(fetched.body)
         cut = reason == "too_large" or fetched.cut is not None
         exchange = Exchange(
             url=url,
-            request_headers=self._sent,
+            request_headers=[*self._sent, *sent],
             status=fetched.status,
             protocol=fetched.protocol,
             headers=fetched.readable_headers(),
@@ -93,12 +125,23 @@ class Visitor:
             address=fetched.address,
             truncated="length" if cut else None,
         )
-        return self.archive.write(exchange)
+        return self.archive.write(exchange, same_as)
 
-    def _finish(self, row: Row, outcome: Outcome, place: Place | None = None) -> None:
+    def _finish(self, row: Row, outcome: Outcome, place: Place | None = None, look: Look | None = None) -> None:
         in_scope = tuple(link for link in outcome.links if self._admits(link, outcome.links_kind))
         followed = outcome.location if outcome.location and self._admits(outcome.location, row.kind) else None
-        self.polite.add(self.frontier.finish(row, outcome, in_scope, followed, place))
+        self._enter(row, outcome, in_scope, followed, place, look)
+
+    def _enter(
+        self,
+        row: Row,
+        outcome: Outcome,
+        links: tuple[str, ...],
+        followed: str | None,
+        place: Place | None,
+        look: Look | None,
+    ) -> None:
+        self.polite.add(self.frontier.finish(row, outcome, links, followed, place, look))
 
     def _admits(self, url: str, kind: int) -> bool:
         return self.scope.admits_sitemap(url) if kind == SITEMAP else self.scope.admits(url)
@@ -132,3 +175,17 @@ class Visitor:
 
     def _backoff(self, tries: int) -> float:
         return float(self.source.backoff_seconds * 2.0 ** min(tries, 10))
+
+
+def _answer(url: str, fetched: Fetched) -> Answer:
+    location = fetched.header("Location")
+    return Answer(
+        url=url,
+        status=fetched.status,
+        body=fetched.body,
+        content_type=fetched.header("Content-Type"),
+        content_encoding=fetched.header("Content-Encoding"),
+        location=None if location is None else location.encode("latin-1"),
+        robots_tag=(fetched.header("X-Robots-Tag") or "").lower(),
+        cut=fetched.cut,
+    )

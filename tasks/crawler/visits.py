@@ -1,8 +1,10 @@
 """访问记录 visits: what the crawl hands on. FOLDER/visits.jsonl, one line per URL that the frontier ever knew, by URL.
 
-    url, status, content_type, digest, location, depth, fetched_at, archive, offset, reason, error
+    url, status, content_type, digest, location, depth, fetched_at, checked_at, archive, offset, reason, error
 
-`archive` and `offset` name the WARC file and the response record's gzip member; null when nothing was answered.
+`archive` and `offset` name the WARC file and the gzip member of the response record with the bytes, `fetched_at` is its
+time; null when nothing was answered. The file may be one of an earlier crawl, when the bytes were still the same at
+`checked_at`; end.json says in which folder each file is.
 """
 
 from __future__ import annotations
@@ -24,13 +26,15 @@ _FIELDS = (
     "location",
     "depth",
     "fetched_at",
+    "checked_at",
     "archive",
     "offset",
     "reason",
     "error",
 )
 _QUERY = """
-SELECT url.url, status, content_type, digest, location, depth, fetched_at, archive.name, "offset", reason, error, state
+SELECT url.url, status, content_type, digest, location, depth, fetched_at,
+  strftime('%Y-%m-%dT%H:%M:%SZ', checked_at, 'unixepoch'), archive.name, "offset", reason, error, state
 FROM url LEFT JOIN archive ON archive.id = url.archive ORDER BY url.url
 """
 

@@ -119,6 +119,7 @@ class Web:
     def __init__(self):
         self.pages = {}  # URL or path of `origin` -> (status, headers, body), or an async function without arguments
         self.hits = []  # (time, path or URL)
+        self.sent = {}  # path or URL -> headers of each of its requests, besides the usual ones
         self.now = self.most = 0
 
     page = Site.page
@@ -127,9 +128,10 @@ class Web:
         """Times at which a path was requested."""
         return [at for at, asked in self.hits if asked == path]
 
-    async def fetch(self, url, any_type, max_bytes):
+    async def fetch(self, wanted):
         """The port that the engine implements."""
-        path = url.removeprefix(self.origin)
+        path = wanted.url.removeprefix(self.origin)
+        self.sent.setdefault(path, []).append(dict(wanted.headers))
         self.hits.append((time.time(), path))
         self.now += 1
         self.most = max(self.most, self.now)
@@ -137,6 +139,8 @@ class Web:
             await asyncio.sleep(0.002)
             page = self.pages.get(path, (404, {}, b"<p>404"))
             status, headers, body = (await page()) if callable(page) else page
+            if "ETag" in headers and dict(wanted.headers).get("If-None-Match") == headers["ETag"]:
+                status, headers, body = 304, {"ETag": headers["ETag"]}, b""
         finally:
             self.now -= 1
         return Fetched(status, "HTTP/1.1", list({"Content-Type": "text/html", **headers}.items()), body, None)
@@ -145,8 +149,9 @@ class Web:
 class Quick:
     """The crawl over a Web, in this process."""
 
-    def __init__(self, web, folder, **fields):
+    def __init__(self, web, folder, previous=None, **fields):
         folder.mkdir(parents=True, exist_ok=True)
+        self.folder = folder
         settings = {
             "name": "quick",
             "licence": "CC0-1.0",
@@ -157,10 +162,19 @@ class Quick:
             "max_tries": 2,
         }
         source = CrawlSource(**(settings | fields))
-        self.frontier = Frontier(folder / "frontier.sqlite", source.max_depth)
-        archive = Archive(folder / "warc", source.name, self.frontier, "")
+        before = previous and previous.folder / "frontier.sqlite"
+        self.frontier = Frontier(folder / "frontier.sqlite", source.max_depth, before)
+        archive = Archive(folder / "warc", f"{source.name}-{folder.name}", self.frontier, "")
         self.scope = Scope(source.seeds, source.url_prefixes)
-        self.crawl = Crawl(source, self.scope, self.frontier, archive, web.fetch, [("User-Agent", "ziliu")])
+        self.crawl = Crawl(
+            source,
+            self.scope,
+            self.frontier,
+            archive,
+            web.fetch,
+            [("User-Agent", "ziliu")],
+            before.parent.name if before else "",
+        )
         asyncio.run(asyncio.wait_for(self.crawl.run(), 30))
         archive.close()
         self.visits = list(visits.rows(self.frontier))
@@ -177,15 +191,17 @@ def web():
 @pytest.fixture
 def quick(tmp_path):
     """Crawl a Web and give what came of it."""
-    return lambda web, **fields: Quick(web, tmp_path / "quick", **fields)
+    return lambda web, name="quick", **more: Quick(web, tmp_path / name, **more)
 
 
 class Run:
     """The program over one folder."""
 
-    def __init__(self, site, folder, **fields):
+    def __init__(self, site, folder, previous=None, **fields):
         folder.mkdir(parents=True, exist_ok=True)
-        self.folder, self.out = folder, folder / "out"
+        self.folder, self.out = folder, folder / f"{folder.name}-out"
+        if previous:  # crawls of one source lie side by side
+            self.out = previous.out.parent / self.out.name
         self.config = folder / "config.json"
         source = {
             "name": "test-site",
@@ -199,7 +215,8 @@ class Run:
             "timeout_seconds": 10,
             "contact": "test@example.cn",
         } | fields
-        self.config.write_text(json.dumps({"source": source, "folder": str(self.out)}))
+        task = {"source": source, "folder": str(self.out), "previous": previous and str(previous.out)}
+        self.config.write_text(json.dumps(task))
 
     def start(self, **popen):
         return subprocess.Popen(
@@ -249,7 +266,8 @@ class Run:
 
     def body(self, visit):
         """The decoded body that a visit points at, read through its offset; its digest is checked on the way."""
-        with (self.out / "warc" / visit["archive"]).open("rb") as stream:
+        (folder,) = (a["folder"] for a in self.end["archives"] if a["name"] == visit["archive"])
+        with (self.out.parent / (folder or self.out.name) / "warc" / visit["archive"]).open("rb") as stream:
             stream.seek(visit["offset"])
             record = next(iter(ArchiveIterator(stream)))
             assert record.rec_type == "response"

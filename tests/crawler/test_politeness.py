@@ -208,7 +208,7 @@ def test_a_seed_is_fetched_even_outside_the_prefixes(web, quick):
 def test_a_broken_archive_ends_the_crawl(web, quick, monkeypatch):
     web.page("/", *(f"/{n}" for n in range(50)))
 
-    def full(self, exchange):
+    def full(self, exchange, same_as):
         raise OSError(28, "No space left on device")
 
     monkeypatch.setattr("tasks.crawler.archive.Archive.write", full)

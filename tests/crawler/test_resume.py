@@ -22,9 +22,11 @@ def build(site, pages, seconds=0.0):
         body = f"<p>{n} " + "字" * chance.randrange(3000)
         markup = (body + "".join(f'<a href="{link}">' for link in links)).encode()
 
-        def answer(handler, markup=markup):
+        def answer(handler, markup=markup, tag=f'"{n}"'):
             time.sleep(seconds)
-            return 200, {}, markup
+            if handler.headers.get("If-None-Match") == tag:
+                return 304, {"ETag": tag}, b""
+            return 200, {"ETag": tag} if tag[1:-1].endswith(("1", "2", "3")) else {}, markup
 
         site.pages[f"/{n}"] = answer
         if n % 17 == 16:
@@ -116,6 +118,32 @@ def test_killed_between_the_pages_and_the_end(site, crawl):
     assert killed() == 0
     assert len(site.hits) == asked
     check(killed, reference)
+
+
+def test_a_kill_in_a_recrawl(site, crawl):
+    """The crawl before is the same for the second run, and so is the result."""
+    build(site, 50, seconds=0.02)
+    first = crawl(site, "first")
+    assert first() == 0
+    site.page("/7", "/8", body="changed")
+    site.page("/9", status=404)
+    again = {"previous": first, "recrawl_after_hours": 0}
+    reference, killed = crawl(site, "reference", **again), crawl(site, "killed", **again)
+    assert reference() == 0
+    assert killed.kill_when(lambda: committed(killed) > 10)
+    assert killed() == 0
+    assert killed.end["runs"] == 2
+    assert essence(killed) == essence(reference)
+    killed.check_archives()
+    for visit in killed.visits():
+        if visit["status"] is not None:
+            killed.body(visit)
+    by_path = killed.by_path(site)
+    assert by_path["/9"]["reason"] == "gone"
+    own = {a["name"] for a in killed.end["archives"] if not a["folder"]}
+    assert by_path["/7"]["archive"] in own
+    assert by_path["/11"]["archive"] not in own
+    assert killed.end["last_run"]["unmodified"] > 0
 
 
 def test_sigterm_stops_in_good_order(site, crawl):

@@ -27,7 +27,13 @@ pytestmark = [pytest.mark.e2e, pytest.mark.timeout(1800)]
 
 DRAW = random.Random(20260622)
 DATA_STAGES = ("ingest_visits", "extract", "clean", "redact", "dedup", "segment", "vocab", "encode")
-LINEAGE = ("fetched_at", "archive", "offset", "depth")  # may differ between two crawls that saw the same bytes
+LINEAGE = (
+    "fetched_at",
+    "checked_at",
+    "archive",
+    "offset",
+    "depth",
+)  # may differ between two crawls that saw the same bytes
 LAST_STEP = 40  # roads.REDUCED
 GONE_SECONDS = 60.0
 

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
+import polars as pl
 import pytest
 
 from data_contracts.config import Place
@@ -10,6 +13,7 @@ from data_contracts.errors import ConfigError
 from data_contracts.sources import CrawlSource
 from data_contracts.stages import IngestConfig
 from deployments.demo.site_server import DemoSite
+from deployments.demo.website import Website
 from tasks.crawl import crawl
 from tasks.ingest import ingest_visits
 from tasks.store import Store
@@ -59,6 +63,39 @@ def test_a_young_crawl_is_found_and_an_old_one_is_made_again_as_the_same_version
     assert not found
     assert again == first
     assert len(list(tmp_path.glob("crawls/*/*/end.json"))) == 2
+
+
+def test_a_changed_page_makes_a_new_version_of_old_and_new_records(tmp_path, monkeypatch):
+    """What did not change is a revisit; its bytes are read from the first crawl's archive."""
+    place = Place(store=str(tmp_path), workers=1)
+    served = DemoSite(0)
+    with served as url:
+        port = int(url.rsplit(":", 1)[1])
+        first, _ = crawl.run(source(port, recrawl_after_hours=0.0), place)
+        store = Store(place.store)
+        page = store.scan(first).filter(pl.col("depth") == 1).select("url").collect().sort("url")["url"][0]
+        answered = Website.answer
+
+        def changed(website, target):
+            answer = answered(website, target)
+            return replace(answer, body=answer.body + b"<p>new") if page.endswith(target) and target != "/" else answer
+
+        monkeypatch.setattr(Website, "answer", changed)
+        second, found = crawl.run(source(port, recrawl_after_hours=0.0), place)
+    assert not found
+    assert second != first
+    visits = {d: {v["url"]: v for v in store.scan(d).collect().to_dicts()} for d in (first, second)}
+    assert set(visits[first]) == set(visits[second])
+    moved = {u for u, v in visits[second].items() if v["archive"] != visits[first][u]["archive"]}
+    assert moved == {page}
+    assert store.faults(store.manifest(second)) == []
+    held = {file.sha256 for shard in store.manifest(second).shards for file in shard.files.values()}
+    assert {v["archive"] for v in visits[second].values()} <= held  # so that garbage collection leaves them
+    pages, _ = ingest_visits.run(second, IngestConfig(), place)
+    bodies = store.scan(pages).collect()
+    assert bodies.height == second.rows
+    assert bodies["digest"].sort().equals(store.scan(second).collect()["digest"].sort())
+    assert bodies.filter(url=page)["body"][0].endswith(b"<p>new")
 
 
 def test_every_url_ends_as_a_visit_with_its_record_or_its_reason(site, tmp_path):

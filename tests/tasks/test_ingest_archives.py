@@ -173,7 +173,7 @@ def visited(cfg: JsonLinesSource, work: Work) -> list[Any]:
         [
             {"doc_id": document_id("c", c.url), "url": c.url, "source": "c", "licence": "x", "status": c.status,
              "content_type": c.content_type, "digest": str(hash(c.body)), "location": None, "depth": 0,
-             "fetched_at": c.fetched_at, "archive": file.sha256, "offset": c.offset, "reason": c.reason}
+             "fetched_at": c.fetched_at, "checked_at": c.fetched_at, "archive": file.sha256, "offset": c.offset, "reason": c.reason}
             for c in found
         ],
         schema={**VISIT.columns, "reason": pl.String()},
