@@ -109,7 +109,10 @@ class DedupConfig(Model):
     rows_per_band: int = Field(8, ge=1, le=64, description="每带行数")
     min_similarity: float = Field(0.65, gt=0, le=1, description="签名相似度达到此值才算近似重复")
     fold_script: bool = Field(True, description="比较前把繁体折叠为简体 (find traditional-script copies)")
-    keep: Literal["longest", "first"] = Field("longest", description="一组重复中保留哪一篇")
+    keep: Literal["longest", "oldest", "best"] = Field(
+        "longest",
+        description="一组重复中保留哪一篇: longest 最长, oldest 日期最早, best 质量分 quality 最高 (which copy stays)",
+    )
 
 
 class SegmentConfig(Model):

@@ -1,135 +1,104 @@
 """去重 dedup: DOCUMENT -> DOCUMENT. Of every group of copies one stays; each row that goes names it.
 
-Three steps. Signing (per shard, cached): digests and MinHash signatures. Clustering (global, in this process): exact
-first, then pairs that share a band and resemble each other. Marking (per shard, cached by what concerns that shard): so
-a new shard costs its own signatures, the clustering, and the marking of those shards in which its copies lie.
+    sign      a shard             digests, MinHash signatures, band keys, which document of a text is best
+    link      a part of the bands edges between texts that share a band and resemble each other
+    contract  a part of the edges drawn to one middle a cluster, until they are stars
+    group     a part of the texts those that have a copy, under the name of their cluster
+    choose    a part of the clusters one document stays, by the keep rule
+    mark      a shard             its rows, split into kept and quarantined
+
+Every step is a job of the executor and cached. A new shard costs its own signatures, the four steps between, which read
+520 bytes a text instead of the text, and the marking of those shards in which its copies lie.
 
 Quarantined rows carry `duplicate_of` (the doc_id that stays) and `similarity` (1.0 for exact copies, else the share of
-equal signature slots). Document ids are taken to be unique; the result depends on the set of documents only, not on
-shards or their order. Memory: see tasks/transforms/clusters.py.
+equal signature slots, which is below `min_similarity` where a third copy links the two). Document ids are taken to be
+unique; the result depends on the set of documents only, not on shards, their order, or the number of jobs.
+
+Memory does not grow with the corpus: a job holds one shard or one part (tables.PART_ROWS rows), and this process a few
+kilobytes a shard. What can grow is one cluster: 72 bytes for each text in the largest, where its one copy is chosen,
+and 300 for each text that shares one band key.
 """
 
 from __future__ import annotations
 
 import numpy as np
-import numpy.typing as npt
 import polars as pl
 
-from data_contracts.dataset import KEPT, File, Shard, digest_of
+from data_contracts.dataset import KEPT, File, Shard
 from data_contracts.schemas import DOCUMENT
 from data_contracts.stages import DedupConfig
 from tasks import rows
+from tasks.copies import keeping, linking, tables
+from tasks.copies.linking import BANDS, CARDS, UNIT_OF, UNITS
 from tasks.rows import Room
 from tasks.stage import stage
-from tasks.store import Store
 from tasks.transforms import clusters
-from tasks.transforms.clusters import Bucket, Units
-from tasks.transforms.signatures import Signatures, band, sign
+from tasks.transforms.clusters import Table
+from tasks.transforms.precedence import columns_of, id_texts
+from tasks.transforms.signatures import sign
 from tasks.work import Inputs, Output, Work
 
-KEYS, SIGNATURES = "keys.parquet", "signatures.parquet"
+_FATES = (None, "exact_duplicate", "near_duplicate")
 
 
 @stage(schema=DOCUMENT, libraries=("numpy", "opencc", "polars", "rensa"))
 def dedup(documents: Inputs, cfg: DedupConfig, work: Work) -> Output:
     """去重 dedup: DOCUMENT -> DOCUMENT. Exact copies first, then near copies by MinHash; one of each group stays."""
     shards = [s for s in work.shards(documents) if s.rows_kept]
+    if not shards:
+        return Output([])
     signed = [made[0] for made in work.each(sign_shard, [(s.content, (s.files[KEPT], cfg)) for s in shards])]
-    removals = find_removals(work.store, signed, cfg)
+    every = linking.lists(work, signed)
+    removals, similar = keeping.removals(work, signed, every, linking.edges(work, signed, every, cfg), cfg)
     jobs = []
-    for number, shard in enumerate(shards):
-        own = removals.filter(pl.col("shard") == number).drop("shard")
-        jobs.append((f"{shard.content}\0{digest_of(own.rows())}", (shard.files[KEPT], own)))
+    for number, (shard, own) in enumerate(zip(shards, signed, strict=True)):
+        gone = tables.keyed(work.store, removals, number)
+        file = tables.put(Room(work.store, work.scratch), gone[:, 1:]) if len(gone) else None
+        jobs.append((f"{shard.content}\0{file and file.sha256}", (shard.files[KEPT], own, file)))
     return Output(
         [made[0] for made in work.each(mark_shard, jobs)],
-        measures={"near_duplicate_similarity": _histogram(removals)},
+        measures={"near_duplicate_similarity": similar},
     )
 
 
 def sign_shard(room: Room, source: File, cfg: DedupConfig) -> list[Shard]:
-    """Signatures of one shard, as two Parquet files."""
-    documents = pl.read_parquet(room.store.path(source), columns=["doc_id", "text"])
-    keys, signatures = sign(documents, cfg)
-    files = {KEYS: room.put(keys), SIGNATURES: room.put(signatures)}
-    return [Shard(content=files[KEYS].sha256, files=files, rows_in=documents.height, rows_kept=documents.height)]
+    """What dedup must know of one shard, as four tables."""
+    path = room.store.path(source)
+    wanted = dict.fromkeys(("doc_id", "text", *columns_of(cfg.keep)))
+    documents = pl.read_parquet(path, columns=[c for c in wanted if c in pl.read_parquet_schema(path)])
+    made = sign(documents, cfg)
+    files = {name: tables.put(room, table) for name, table in zip((UNITS, BANDS, CARDS, UNIT_OF), made, strict=True)}
+    return [
+        Shard(content=files[CARDS].sha256, files=files, rows_in=len(made.units), measures={"bands": len(made.bands)})
+    ]
 
 
-def find_removals(store: Store, signed: list[Shard], cfg: DedupConfig) -> pl.DataFrame:
-    """Rows that go from any shard: shard, row, duplicate_of, similarity, reason."""
-    if not signed:
-        return pl.DataFrame(schema=_REMOVALS)
-    keys = clusters.ranked(
-        pl.concat(
-            pl.read_parquet(store.path(s.files[KEYS])).with_columns(shard=pl.lit(i, pl.UInt32))
-            for i, s in enumerate(signed)
-        ),
-        cfg,
-    )
-    numbers = _Numbers(store, signed, keys)
-    paired = np.zeros(numbers.units, dtype=bool)
-    found: list[Bucket] = []
-    for i in range(cfg.bands):
-        bucket = clusters.buckets(numbers.column(band(i)))
-        paired[bucket.units] = True
-        found.append(bucket)
-    row_of, signatures = numbers.signatures(paired)
-    cluster = clusters.linked(numbers.units, found, row_of, signatures, cfg)
-    return clusters.removals(keys, cluster, row_of, signatures)
-
-
-def mark_shard(room: Room, source: File, removals: pl.DataFrame) -> list[Shard]:
+def mark_shard(room: Room, source: File, signed: Shard, removals: File | None) -> list[Shard]:
     """One shard's rows with their reason, split into kept and quarantined."""
-    frame = pl.read_parquet(room.store.path(source)).with_row_index("row")
-    marked = frame.join(removals, on="row", how="left", maintain_order="left").drop("row")
+    frame = pl.read_parquet(room.store.path(source))
+    unit_of = tables.load(room.store, signed.files[UNIT_OF])
+    cards = tables.load(room.store, signed.files[CARDS])
+    gone = tables.load(room.store, removals) if removals else None
+    marked = frame.with_columns(_marks(unit_of, cards, gone))
     return [rows.shard(room, marked, DOCUMENT, text_bytes=int(frame["text"].str.len_bytes().sum()))]
 
 
-class _Numbers:
-    """Reads columns of all signature files in the order of the units; a digest in two shards is read once."""
-
-    def __init__(self, store: Store, signed: list[Shard], keys: pl.DataFrame) -> None:
-        units = keys.select("digest", "unit").unique("digest", maintain_order=True)
-        self.units = units.height
-        self._paths = [store.path(s.files[SIGNATURES]) for s in signed]
-        self._of: list[Units] = []  # the unit of each row of each file
-        for path in self._paths:
-            digests = pl.read_parquet(path, columns=["digest"])
-            here = digests.join(units, on="digest", how="left", maintain_order="left")["unit"]
-            self._of.append(here.to_numpy().astype(np.int64))
-
-    def column(self, name: str) -> npt.NDArray[np.uint64]:
-        """One column, indexed by unit."""
-        values = np.zeros(self.units, dtype=np.uint64)
-        for path, units in zip(self._paths, self._of, strict=True):
-            values[units] = pl.read_parquet(path, columns=[name])[name].to_numpy()
-        return values
-
-    def signatures(self, wanted: npt.NDArray[np.bool_]) -> tuple[Units, Signatures]:
-        """(row of each unit in the matrix, -1 where not wanted; the matrix of wanted signatures)."""
-        row_of = np.full(self.units, -1, dtype=np.int64)
-        parts: list[Signatures] = []
-        size = 0
-        for path, units in zip(self._paths, self._of, strict=True):
-            mine = np.flatnonzero(wanted[units] & (row_of[units] < 0))
-            if len(mine):
-                chosen = pl.read_parquet(path, columns=["signature"])["signature"].gather(mine)
-                parts.append(chosen.to_numpy())
-                row_of[units[mine]] = np.arange(size, size + len(mine))
-                size += len(mine)
-        return row_of, np.concatenate(parts) if parts else np.zeros((0, 0), dtype=np.uint32)
-
-
-_REMOVALS = {
-    "shard": pl.UInt32(),
-    "row": pl.UInt32(),
-    "duplicate_of": pl.String(),
-    "similarity": pl.Float64(),
-    "reason": pl.String(),
-}
-
-
-def _histogram(removals: pl.DataFrame) -> dict[str, int]:
-    """Near duplicates by similarity, in steps of 0.05: {"0.80": 12, ...}."""
-    near = removals.filter(pl.col("reason") == "near_duplicate")
-    steps = near.select(step=(pl.col("similarity") * 20 + 1e-9).floor() / 20).group_by("step").len().sort("step")
-    return {f"{step:.2f}": n for step, n in steps.rows()}
+def _marks(unit_of: Table, cards: Table, removals: Table | None) -> list[pl.Series]:
+    """reason, duplicate_of and similarity of every row: a unit that stays keeps its best document, others none."""
+    card = cards[unit_of]
+    kept, alike = card[:, clusters.ID].copy(), np.ones(len(card))
+    fate = (card[:, clusters.ROW] != np.arange(len(card))).astype(np.int64)  # index into FATES
+    if removals is not None:
+        found = np.full(len(cards), -1)
+        found[removals[:, 0].astype(np.int64)] = np.arange(len(removals))
+        gone = np.flatnonzero(found[unit_of] >= 0)
+        row = removals[found[unit_of[gone]]]
+        kept[gone], alike[gone] = row[:, 1], np.ascontiguousarray(row[:, 2]).view(np.float64)
+        fate[gone] = 1 + row[:, 3].astype(np.int64)
+    names = pl.Series("duplicate_of", id_texts(kept), dtype=pl.String())
+    marks = pl.select(
+        reason=pl.Series(_FATES, dtype=pl.String()).gather(fate), duplicate_of=names, similarity=pl.Series(alike)
+    )
+    return marks.with_columns(
+        pl.when(pl.col("reason").is_not_null()).then(pl.col(c)).alias(c) for c in ("duplicate_of", "similarity")
+    ).get_columns()

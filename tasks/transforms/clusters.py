@@ -1,125 +1,161 @@
-"""聚类 clusters: which documents are copies of one text, and which copy stays. Pure; the stage reads the files.
+"""聚类 clusters: which documents are copies of one text, and which copy stays. Pure; tasks/copies reads the files.
 
-Documents with one digest are one unit. Units are numbered by the keep rule, best first, so that everything below is a
-function of the set of documents alone, however they are sharded: the first of a bucket is its hub, and the smallest
-number of a cluster is the copy that stays.
-
-Memory: about 200 bytes a document while keys are ranked (measured on 2 million), 24 bytes a unit for one band at a
-time, and 4 bytes a slot for the signature of each unit that shares a band with another: 10 million documents take 2 GB,
-plus 0.45 GB per million paired units at 112 slots. Texts are never held.
+Documents with one digest are one unit. Two units are linked when they share a band and their signatures resemble each
+other; a cluster is whatever links connect, and of its documents one stays. In a bucket (the units of one band key) not
+all pairs are compared, which would be quadratic: every unit is compared with the hub, the one with the smallest digest,
+and those that do not resemble it choose the next hub among themselves. All of this is a function of the set of
+documents alone, however they are sharded and however the buckets are spread over jobs.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterator
 from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
-import polars as pl
 
-from data_contracts.stages import DedupConfig
-from tasks.transforms.signatures import Signatures
-
+Table = npt.NDArray[np.uint64]  # (rows, columns)
 Units = npt.NDArray[np.int64]
+Signatures = npt.NDArray[np.uint16]  # (units, slots)
+
+# Columns of a table of cards: digest (2), precedence (3, the last is the document id), row, documents.
+DIGEST, RANK, ID, ROW, DOCUMENTS = slice(0, 2), slice(2, 5), 4, 5, 6
 
 ROUNDS = 8  # hubs that a bucket may have; what no hub of the first eight resembles stays apart
-_PAIRS = 1 << 15  # compared at once: 2 x 15 MB of signatures
+_PAIRS = 1 << 15  # compared at once: 2 x 7 MB of signatures
 
 
-class Bucket(NamedTuple):
-    """The units of one band that share their key with another: sorted by key, then by number."""
+class Cluster(NamedTuple):
+    """What `settled` says of every member: the member that stays, and whether that is not itself."""
 
-    keys: npt.NDArray[np.uint64]
-    units: Units
-
-
-def ranked(keys: pl.DataFrame, cfg: DedupConfig) -> pl.DataFrame:
-    """Keys (shard, row, doc_id, chars, digest) in the order of the keep rule, with the number of their `unit`."""
-    best_first = ["doc_id", "digest", "shard", "row"]
-    if cfg.keep == "longest":
-        ordered = keys.sort("chars", *best_first, descending=[True, False, False, False, False])
-    else:
-        ordered = keys.sort(*best_first)
-    units = ordered.select(pl.col("digest").unique(maintain_order=True)).with_row_index("unit")
-    return ordered.join(units, on="digest", how="left", maintain_order="left")
+    order: Units  # members, cluster by cluster, best first
+    kept: Units  # the best member of the same cluster
+    gone: npt.NDArray[np.bool_]
 
 
-def buckets(keys: npt.NDArray[np.uint64]) -> Bucket:
-    """Units of one band that share its key with another unit; `keys[u]` is the key of unit u."""
+def numbered(digests: Table) -> tuple[Units, Units]:
+    """(number of each row's digest in the order of digests, first row of each number)."""
+    order = np.lexsort((digests[:, 1], digests[:, 0]))
+    fresh = _fresh(digests[order])
+    number = np.empty(len(order), dtype=np.int64)
+    number[order] = np.cumsum(fresh) - 1
+    return number, order[fresh]
+
+
+def shared(keys: npt.NDArray[np.uint64]) -> Units:
+    """Rows whose key another row has too, in the order of keys."""
     order = np.argsort(keys, kind="stable")
-    sorted_keys = keys[order]
-    same = sorted_keys[1:] == sorted_keys[:-1]
-    shared = np.concatenate((same, [False])) | np.concatenate(([False], same)) if len(keys) else np.zeros(0, dtype=bool)
-    return Bucket(sorted_keys[shared], order[shared])
+    fresh = _fresh(keys[order])
+    alone = fresh & np.append(fresh[1:], True) if len(order) else fresh
+    return order[~alone]
 
 
-def linked(units: int, bands: Iterable[Bucket], row_of: Units, signatures: Signatures, cfg: DedupConfig) -> Units:
-    """The cluster of every unit, named by its smallest unit.
+def linked(
+    keys: npt.NDArray[np.uint64], members: Units, signatures: Signatures, row_of: Units, min_similarity: float
+) -> Units:
+    """Pairs (hub, member) of units that resemble each other, from the members of all buckets.
 
-    `row_of[u]` is the row of `signatures` that belongs to unit u. Within a bucket every unit is compared with the hub;
-    those that resemble it are linked to it, the rest choose the next hub among themselves.
+    `row_of[u]` is the row of `signatures` that belongs to unit u; units are numbered in the order of their digests.
     """
-    cluster = np.arange(units)
-    for bucket in bands:
-        keys, members = bucket
-        for _ in range(ROUNDS):
-            first = np.concatenate(([True], keys[1:] != keys[:-1])) if len(keys) else np.zeros(0, dtype=bool)
-            if first.all():
-                break
-            hubs = members[np.flatnonzero(first)][np.cumsum(first) - 1]
-            done = first | (cluster[hubs] == cluster[members])
-            open_ = np.flatnonzero(~done)
-            alike = similarity(signatures, row_of[hubs[open_]], row_of[members[open_]]) >= cfg.min_similarity
-            _join(cluster, hubs[open_[alike]], members[open_[alike]])
-            done[open_[alike]] = True
-            keys, members = keys[~done], members[~done]
-    return cluster
+    order = np.lexsort((members, keys))
+    keys, members = keys[order], members[order]
+    fresh = _fresh(np.stack([keys, members.astype(np.uint64)], axis=1))  # one text in several shards is one unit
+    keys, members = keys[fresh], members[fresh]
+    pairs = [np.zeros((0, 2), dtype=np.int64)]
+    for _ in range(ROUNDS):
+        first = _fresh(keys)
+        if first.all():
+            break
+        hubs = members[np.flatnonzero(first)][np.cumsum(first) - 1]
+        open_ = np.flatnonzero(~first)
+        alike = open_[similarity(signatures, row_of[hubs[open_]], row_of[members[open_]]) >= min_similarity]
+        pairs.append(np.stack([hubs[alike], members[alike]], axis=1))
+        done = first
+        done[alike] = True
+        keys, members = keys[~done], members[~done]
+    return np.concatenate(pairs)
 
 
 def similarity(signatures: Signatures, left: Units, right: Units) -> npt.NDArray[np.float64]:
     """Share of equal slots of each pair of rows: an estimate of the Jaccard similarity of their n-grams."""
-    parts = [
-        (signatures[left[i : i + _PAIRS]] == signatures[right[i : i + _PAIRS]]).mean(axis=1)
-        for i in range(0, len(left), _PAIRS)
-    ]
+    parts = [(signatures[left[i]] == signatures[right[i]]).mean(axis=1) for i in _slices(len(left))]
     return np.concatenate(parts) if parts else np.zeros(0)
 
 
-def removals(keys: pl.DataFrame, cluster: Units, row_of: Units, signatures: Signatures) -> pl.DataFrame:
-    """Rows that go: shard, row, duplicate_of, similarity, reason, in order of shard and row.
-
-    `duplicate_of` is the doc_id that stays. An exact duplicate has its folded key; a near duplicate has the similarity
-    of the two signatures, which is below `min_similarity` where a third copy links the two.
-    """
-    unit = keys["unit"].to_numpy().astype(np.int64)
-    kept = cluster[unit]
-    _, best_row = np.unique(unit, return_index=True)  # the first row of a unit is its best
-    first = np.zeros(len(unit), dtype=bool)
-    first[best_row] = True
-    gone = np.flatnonzero(~first | (kept != unit))
-    near = kept[gone] != unit[gone]
-    measured = np.ones(len(gone))
-    measured[near] = similarity(signatures, row_of[kept[gone[near]]], row_of[unit[gone[near]]])
-    return (
-        keys[gone]
-        .select("shard", "row")
-        .with_columns(
-            duplicate_of=keys["doc_id"].gather(best_row[kept[gone]]),
-            similarity=pl.Series(measured, dtype=pl.Float64),
-            reason=pl.Series(np.where(near, "near_duplicate", "exact_duplicate"), dtype=pl.String),
-        )
-        .sort("shard", "row")
-    )
-
-
-def _join(cluster: Units, left: Units, right: Units) -> None:
-    """Union of pairs, in place: every unit ends at the smallest number that it can reach."""
+def components(units: int, pairs: Units) -> Units:
+    """The smallest unit that each unit is connected with."""
+    cluster = np.arange(units)
+    left, right = pairs[:, 0], pairs[:, 1]
     while len(left):
         low = np.minimum(cluster[left], cluster[right])
         np.minimum.at(cluster, cluster[left], low)
         np.minimum.at(cluster, cluster[right], low)
         while not np.array_equal(flat := cluster[cluster], cluster):
-            cluster[:] = flat
+            cluster = flat
         apart = cluster[left] != cluster[right]
         left, right = left[apart], right[apart]
+    return cluster
+
+
+def contracted(edges: Table) -> tuple[Table, int]:
+    """Edges between digests (4 columns, each edge both ways) drawn to the smallest digest that they reach here.
+
+    Returns the new edges, sorted, both ways, and how many of those given did not end at such a smallest digest. When
+    that is none in every part of the edges by their first digest, all edges form stars: every digest hangs on the
+    smallest of its whole cluster (cf. Kiveris et al., Connected Components in MapReduce and Beyond, 2014).
+    """
+    ends = np.concatenate([edges[:, :2], edges[:, 2:]])
+    number, first = numbered(ends)
+    pairs = number.reshape(2, -1).T
+    cluster = components(len(first), pairs)
+    low = pairs.min(axis=1)
+    return edges_of(ends[first], cluster), int(np.count_nonzero(cluster[low] != low))
+
+
+def edges_of(digests: Table, cluster: Units) -> Table:
+    """An edge from every unit to the smallest of its cluster, and back, sorted. `digests[u]` belongs to unit u."""
+    hanging = np.flatnonzero(cluster != np.arange(len(cluster)))
+    ways = ((hanging, cluster[hanging]), (cluster[hanging], hanging))
+    edges = np.concatenate([np.concatenate([digests[a], digests[b]], axis=1) for a, b in ways])
+    return edges[np.lexsort(edges.T[::-1])]
+
+
+def roots(digests: Table, edges: Table) -> tuple[Table, npt.NDArray[np.bool_]]:
+    """(the digest at the middle of each digest's star, whether there is such a star), from the edges of these."""
+    number, first = numbered(np.concatenate([digests, edges[:, :2]]))
+    root = np.concatenate([digests, edges[:, :2]])[first]
+    own, starts = number[: len(digests)], number[len(digests) :]
+    inward = _smaller(edges[:, 2:], edges[:, :2])
+    root[starts[inward]] = edges[inward, 2:]
+    tied = np.zeros(len(first), dtype=bool)
+    tied[starts] = True
+    return root[own], tied[own]
+
+
+def settled(root: Table, rank: Table) -> Cluster:
+    """Which member of every cluster stays: `root` (n, 2) names the cluster, the smallest `rank` (n, k) in it wins."""
+    order = np.lexsort((*rank.T[::-1], root[:, 1], root[:, 0]))
+    fresh = _fresh(root[order])
+    best = order[fresh][np.cumsum(fresh) - 1]
+    return Cluster(order, best, ~fresh)
+
+
+def _fresh(sorted_rows: npt.NDArray[np.uint64]) -> npt.NDArray[np.bool_]:
+    """Rows that differ from the one before."""
+    differs = sorted_rows[1:] != sorted_rows[:-1]
+    if differs.ndim == 2:
+        differs = differs.any(axis=1)
+    return np.concatenate([np.ones(min(1, len(sorted_rows)), dtype=bool), differs])
+
+
+def _smaller(left: Table, right: Table) -> npt.NDArray[np.bool_]:
+    """Rows of two numbers that come before those beside them."""
+    smaller: npt.NDArray[np.bool_] = (left[:, 0] < right[:, 0]) | (
+        (left[:, 0] == right[:, 0]) & (left[:, 1] < right[:, 1])
+    )
+    return smaller
+
+
+def _slices(count: int) -> Iterator[slice]:
+    return (slice(i, i + _PAIRS) for i in range(0, count, _PAIRS))

@@ -1,74 +1,80 @@
 """签名 signatures: what dedup must know of a document, a few hundred bytes that depend on its text alone.
 
-keys        one row per document: row, doc_id, chars, digest (16 bytes of BLAKE2b over the folded key)
-signatures  one row per distinct digest: digest, band_0 ... band_{b-1} (u64), signature (bands x rows u32, MinHash)
+    units    one row per distinct folded key: digest (16 bytes of BLAKE2b, as two numbers), signature
+    bands    one row per unit and band: band key, row of the unit
+    cards    one row per unit: digest, precedence of its best document (3 numbers), that document's row, documents
+    unit_of  the unit of every document
 
+The first three are sorted. A signature is the low 16 bits of each MinHash, bands x rows_per_band of them, which tell
+two documents apart as well as the whole: equal by chance are 1 in 65,536 (Li and Koenig, b-bit minwise hashing, 2010).
 Similarity of two signatures (share of equal slots) estimates the Jaccard similarity J of the sets of character n-grams
-with a standard error of sqrt(J (1 - J) / slots): 0.045 at J = 0.65 with 112 slots. Two documents share a band with
-probability 1 - (1 - J^rows)^bands (Leskovec, Rajaraman, Ullman: Mining of Massive Datasets, ch. 3).
+with a standard error of sqrt(J (1 - J) / slots): 0.045 at J = 0.65 with 112 slots. Two documents share a band, all of
+whose 32-bit MinHashes are equal, with probability 1 - (1 - J^rows)^bands (Leskovec, Rajaraman, Ullman: Mining of
+Massive Datasets, ch. 3). At 14 bands of 8 a unit takes 240 + 14 x 16 + 56 = 520 bytes on disk.
 """
 
 from __future__ import annotations
 
 import hashlib
 import itertools
-from collections.abc import Sequence
+from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 import polars as pl
 
 from data_contracts.stages import DedupConfig
+from tasks.transforms.clusters import Signatures, Table, numbered
 from tasks.transforms.flat_text import FlatText, batches, offsets_of
 from tasks.transforms.fold import fold
+from tasks.transforms.precedence import precedence
 from tasks.transforms.shingles import shingles
 
 DIGEST_BYTES = 16
 _SEED = 42  # of the MinHash permutations; a new one makes all signatures incomparable
 _BAND_BASE = np.uint64(0x9E3779B97F4A7C15)
+_SLOTS_A_NUMBER = 4  # 16-bit slots in one 64-bit number
 
-Signatures = npt.NDArray[np.uint32]
-
-
-def band(number: int) -> str:
-    """Name of the column that holds one band's key."""
-    return f"band_{number}"
+MinHashes = npt.NDArray[np.uint32]
 
 
-def sign(documents: pl.DataFrame, cfg: DedupConfig) -> tuple[pl.DataFrame, pl.DataFrame]:
-    """(keys, signatures) of documents (doc_id, text). Empty frames of the same shape for no documents."""
+class Signed(NamedTuple):
+    """The four tables of one shard."""
+
+    units: Table
+    bands: Table
+    cards: Table
+    unit_of: npt.NDArray[np.uint64]
+
+
+def sign(documents: pl.DataFrame, cfg: DedupConfig) -> Signed:
+    """Tables of documents (doc_id, text, and the columns of the keep rule). Empty tables for no documents."""
     texts = documents["text"].to_list()
-    digests: list[bytes] = []
-    seen: dict[bytes, None] = {}
-    matrices: list[Signatures] = [np.zeros((0, cfg.bands * cfg.rows_per_band), dtype=np.uint32)]
+    made: list[bytes] = []
+    seen: set[bytes] = set()
+    matrices: list[MinHashes] = [np.zeros((0, cfg.bands * cfg.rows_per_band), dtype=np.uint32)]
     for part in batches(texts):
         keys = fold(texts[part], cfg.fold_script)
-        made = _digests(keys)
-        digests += made
-        fresh = [i for i, d in enumerate(made) if d not in seen and seen.setdefault(d) is None]
+        digests = _digests(keys)
+        made += digests
+        fresh = [i for i, d in enumerate(digests) if d not in seen and not seen.add(d)]  # type: ignore[func-returns-value]
         matrices.append(minhash(_chosen(keys, fresh), cfg))
-    table = pl.DataFrame(
-        {
-            "row": pl.Series(range(len(texts)), dtype=pl.UInt32),
-            "doc_id": documents["doc_id"],
-            "chars": documents["text"].str.len_chars().cast(pl.UInt32),
-            "digest": pl.Series(digests, dtype=pl.Binary),
-        }
+    digest = np.frombuffer(b"".join(made), dtype=">u8").reshape(-1, 2).astype(np.uint64)
+    unit_of, first = numbered(digest)
+    hashes = np.concatenate(matrices)[np.argsort(np.argsort(first))]  # in order of first sight -> in order of digest
+    rank = precedence(documents, cfg.keep)
+    best = _best(unit_of, rank)
+    documents_of = np.bincount(unit_of, minlength=len(first)).astype(np.uint64)
+    return Signed(
+        units=np.concatenate([digest[first], _packed(hashes)], axis=1),
+        bands=_bands(hashes, cfg),
+        cards=np.column_stack([digest[first], rank[best], best.astype(np.uint64), documents_of]),
+        unit_of=unit_of.astype(np.uint64),
     )
-    return table, signed(list(seen), np.concatenate(matrices), cfg)
 
 
-def signed(digests: Sequence[bytes], matrix: Signatures, cfg: DedupConfig) -> pl.DataFrame:
-    """The frame of signatures; `matrix` is (documents, slots)."""
-    columns: dict[str, pl.Series] = {"digest": pl.Series(digests, dtype=pl.Binary)}
-    for i in range(cfg.bands):
-        columns[band(i)] = pl.Series(_band_keys(matrix[:, i * cfg.rows_per_band : (i + 1) * cfg.rows_per_band]))
-    columns["signature"] = pl.Series(matrix, dtype=pl.Array(pl.UInt32, cfg.bands * cfg.rows_per_band))
-    return pl.DataFrame(columns)
-
-
-def minhash(keys: FlatText, cfg: DedupConfig) -> Signatures:
-    """MinHash signatures (keys, slots) over the character n-grams of keys, by rensa."""
+def minhash(keys: FlatText, cfg: DedupConfig) -> MinHashes:
+    """MinHash values (keys, slots) over the character n-grams of keys, by rensa."""
     from rensa import RMinHash
 
     slots = cfg.bands * cfg.rows_per_band
@@ -77,6 +83,42 @@ def minhash(keys: FlatText, cfg: DedupConfig) -> Signatures:
         return np.zeros((0, slots), dtype=np.uint32)
     made = RMinHash.digest_matrix_from_flat_token_hashes(hashes, offsets.astype(np.uint64), slots, _SEED)
     return np.array(made.to_rows(), dtype=np.uint32)
+
+
+def signatures_of(units: Table, cfg: DedupConfig) -> Signatures:
+    """The signatures in rows of a table of units."""
+    return units[:, 2:].view(np.uint16)[:, : cfg.bands * cfg.rows_per_band]
+
+
+def _packed(hashes: MinHashes) -> Table:
+    slots = hashes.shape[1]
+    low = np.zeros((len(hashes), -(-slots // _SLOTS_A_NUMBER) * _SLOTS_A_NUMBER), dtype=np.uint16)
+    low[:, :slots] = hashes & 0xFFFF
+    return low.view(np.uint64)
+
+
+def _best(unit_of: npt.NDArray[np.int64], rank: Table) -> npt.NDArray[np.int64]:
+    """The row of each unit's best document."""
+    order = np.lexsort((*rank.T[::-1], unit_of))
+    mine = unit_of[order]
+    return order[np.flatnonzero(np.concatenate([np.ones(min(1, len(mine)), dtype=bool), mine[1:] != mine[:-1]]))]
+
+
+def _bands(hashes: MinHashes, cfg: DedupConfig) -> Table:
+    """(band key, unit) of every unit and band, sorted."""
+    units = np.arange(len(hashes), dtype=np.uint64)
+    rows = cfg.rows_per_band
+    keys = [_band_keys(hashes[:, i * rows : (i + 1) * rows], i) for i in range(cfg.bands)]
+    table = np.stack([np.concatenate(keys), np.tile(units, cfg.bands)], axis=1)
+    return table[np.argsort(table[:, 0], kind="stable")]
+
+
+def _band_keys(rows: MinHashes, number: int) -> npt.NDArray[np.uint64]:
+    keys = np.full(len(rows), number + 1, dtype=np.uint64)  # equal rows of two bands have two keys
+    for column in rows.T:
+        keys = (keys ^ column) * _BAND_BASE
+        keys ^= keys >> np.uint64(32)
+    return keys
 
 
 def _digests(keys: FlatText) -> list[bytes]:
@@ -91,11 +133,3 @@ def _chosen(keys: FlatText, which: list[int]) -> FlatText:
     chosen = np.zeros(len(lengths), dtype=bool)
     chosen[which] = True
     return FlatText(keys.codes[np.repeat(chosen, lengths)], offsets_of(lengths[chosen]))
-
-
-def _band_keys(rows: Signatures) -> npt.NDArray[np.uint64]:
-    keys = np.zeros(len(rows), dtype=np.uint64)
-    for column in rows.T:
-        keys = (keys ^ column) * _BAND_BASE
-        keys ^= keys >> np.uint64(32)
-    return keys

@@ -88,15 +88,22 @@ def test_planted_copies_are_found_and_nothing_else(place):
     assert kinds["noise"] == kinds["boilerplate"] == "near_duplicate"
 
 
-def test_the_longest_copy_stays_or_the_first(place):
+def test_the_longest_copy_stays_or_the_oldest_or_the_best(place):
     text = text_of(random.Random(1), 500)
     frame = documents([text, text + "。。。", text + "另有一句。", "别的文字" * 20])
+    frame = frame.with_columns(date=pl.Series(["2020-05-01", "2020-04", None, None]))
     ids = frame["doc_id"].to_list()
     kept, refused, _ = run(place, [frame.sort("doc_id")])
     assert set(kept["doc_id"]) == {ids[2], ids[3]}
     assert refused["duplicate_of"].unique().to_list() == [ids[2]]
-    kept, _, _ = run(place, [frame.sort("doc_id")], DedupConfig(keep="first"))
-    assert set(kept["doc_id"]) == {min(ids[:3]), ids[3]}
+    kept, refused, _ = run(place, split(frame, 3), DedupConfig(keep="oldest"))
+    assert set(kept["doc_id"]) == {ids[1], ids[3]}
+    assert set(refused.select("doc_id", "duplicate_of", "reason").rows()) == {
+        (ids[0], ids[1], "exact_duplicate"),
+        (ids[2], ids[1], "near_duplicate"),
+    }
+    kept, _, _ = run(place, split(frame, 2), DedupConfig(keep="best"))
+    assert set(kept["doc_id"]) == {ids[2], ids[3]}  # nothing has a score: the longest
 
 
 def test_script_copies_stay_when_the_script_is_not_folded(place):
@@ -139,7 +146,8 @@ def test_a_new_shard_costs_its_signatures_and_leaves_untouched_shards(place):
         documents(texts[:1])["doc_id"][0]
     ]
     now = {p.name for p in Store(place.store).path(before.shards[0].files[KEPT]).parents[2].glob("shards/dedup/*.json")}
-    assert len(now - jobs) == 3  # sign the new shard; mark it and the shard that holds the copy
+    # sign the new shard; link, group and choose, in one part each; mark the new shard and the one that holds the copy
+    assert len(now - jobs) == 6
     assert [s.content for s in after.shards[1:3]] == [s.content for s in before.shards[1:3]]
 
 

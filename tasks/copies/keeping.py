@@ -1,0 +1,86 @@
+"""保留 keeping: of every cluster one document stays; every unit that goes names it, and how much it resembles it.
+
+    group   one part of the digests -> the units that have a copy, under the digest that names their cluster
+    choose  one part of the clusters -> a row for every unit of every shard that goes
+
+Units, not documents: a text that stands a million times in a shard is one row here. The shard itself knows which of its
+documents are that unit.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+import numpy.typing as npt
+
+from data_contracts.dataset import File, Shard
+from data_contracts.stages import DedupConfig
+from tasks.copies import tables
+from tasks.copies.linking import Lists
+from tasks.copies.tables import Part, Places
+from tasks.rows import Room
+from tasks.store import Store
+from tasks.transforms import clusters
+from tasks.transforms.signatures import signatures_of
+from tasks.work import Work
+
+MEMBERS, REMOVALS = "members.npy", "removals.npy"
+NEAR = "near_"  # measures: documents that go, by similarity
+
+# Columns of members: digest of the cluster, precedence (3), place of the unit, its digest, its documents.
+_RANK, _PLACE, _DIGEST, _DOCUMENTS = slice(2, 5), 5, slice(6, 8), 8
+_DOC_ID = 4
+# Columns of removals: shard, unit, document that stays, similarity (bits of a float), 1 for a near copy.
+
+
+def removals(
+    work: Work, signed: list[Shard], every: Lists, edges: File, cfg: DedupConfig
+) -> tuple[File, dict[str, int]]:
+    """A list of tables of removals, and the near duplicates by similarity: {"0.80": 12, ...}."""
+    rows = sum(s.rows_in for s in signed)
+    grouped = tables.each_part(work, group, rows, (every.cards, edges))
+    members = tables.put_list(work.store, (s.files[MEMBERS] for s in grouped))
+    chosen = tables.each_part(work, choose, sum(s.rows_in for s in grouped), (members, every.units), cfg)
+    counts: dict[str, int] = {}
+    for shard in chosen:
+        for name, number in shard.measures.items():
+            counts[name.removeprefix(NEAR)] = counts.get(name.removeprefix(NEAR), 0) + int(number)
+    return tables.put_list(work.store, (s.files[REMOVALS] for s in chosen)), dict(sorted(counts.items()))
+
+
+def group(room: Room, part: Part, cards: File, edges: File) -> list[Shard]:
+    """The units of one part of the digests that have a copy: an equal one in another shard, or an edge."""
+    own, places = tables.between(room.store, cards, part)
+    ends, _ = tables.between(room.store, edges, part)
+    number, _ = clusters.numbered(own[:, :2])
+    root, tied = clusters.roots(own[:, :2], ends)
+    many = tied | (np.bincount(number, minlength=1)[number] > 1)
+    made = np.column_stack([root, own[:, clusters.RANK], places, own[:, :2], own[:, clusters.DOCUMENTS]])[many]
+    made = made[np.lexsort((made[:, 1], made[:, 0]))]
+    file = tables.put(room, made)
+    return [Shard(content=file.sha256, files={MEMBERS: file}, rows_in=len(made))]
+
+
+def choose(room: Room, part: Part, members: File, units: File, cfg: DedupConfig) -> list[Shard]:
+    """What goes of one part of the clusters."""
+    rows, _ = tables.between(room.store, members, part)
+    cluster = clusters.settled(rows[:, :2], rows[:, _RANK])
+    gone, kept = rows[cluster.order[cluster.gone]], rows[cluster.kept[cluster.gone]]
+    near = (gone[:, _DIGEST] != kept[:, _DIGEST]).any(axis=1)
+    alike = np.ones(len(gone))
+    alike[near] = _similarity(room.store, units, kept[near, _PLACE], gone[near, _PLACE], cfg)
+    place = gone[:, _PLACE]
+    table = np.column_stack(
+        [place >> np.uint64(32), place & np.uint64(0xFFFFFFFF), kept[:, _DOC_ID], alike.view(np.uint64), near]
+    ).astype(np.uint64)
+    file = tables.put(room, table[np.lexsort((table[:, 1], table[:, 0]))])
+    steps = np.floor(alike[near] * 20 + 1e-9).astype(np.int64)
+    counted = np.bincount(steps, weights=gone[near, _DOCUMENTS].astype(np.float64), minlength=1)
+    measures = {f"{NEAR}{step / 20:.2f}": float(counted[step]) for step in np.flatnonzero(counted)}
+    return [Shard(content=file.sha256, files={REMOVALS: file}, rows_in=len(table), measures=measures)]
+
+
+def _similarity(store: Store, units: File, left: Places, right: Places, cfg: DedupConfig) -> npt.NDArray[np.float64]:
+    """Similarity of the units at pairs of places."""
+    found, inverse = np.unique(np.concatenate([left, right]), return_inverse=True)
+    signatures = signatures_of(tables.gathered(store, units, found), cfg)
+    return clusters.similarity(signatures, *inverse.reshape(2, -1))
