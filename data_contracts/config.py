@@ -18,6 +18,7 @@ from typing import TypeVar
 
 from pydantic import Field, model_validator
 
+from data_contracts.mixture import MixtureConfig
 from data_contracts.model import Model
 from data_contracts.sources import CrawlSource, FileSource, Name, Source, WarcSource
 from data_contracts.stages import (
@@ -96,6 +97,7 @@ class VocabularyStages(Model):
 
     vocab: VocabConfig = Field(default_factory=VocabConfig, description="词表")
     encode: EncodeConfig = Field(default_factory=EncodeConfig, description="编码装箱")
+    mixture: MixtureConfig = Field(default_factory=MixtureConfig, description="配比")
     gate: GateConfig = Field(default_factory=GateConfig, description="质量门")
 
 

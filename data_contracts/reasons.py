@@ -62,6 +62,8 @@ REASONS: dict[str, Reason] = {
     # dedup
     "exact_duplicate": Reason("与另一文档完全相同", "it equals another document"),
     "near_duplicate": Reason("与另一文档近似重复", "it nearly equals another document"),
+    # encode
+    "left_out": Reason("配比未选入", "the mixture has no place for it"),
 }
 
 

@@ -3,6 +3,7 @@
 Nothing here imports torch, so a stage can write a run file and start the program without loading it.
 
     blocks of a shard   `<split>.bin`: raw little-endian token ids, n_blocks * block_tokens + 1 of them
+                        `<split>.words`: one bit an id, lowest first, set where a word begins
     global batch        tokens_per_step = blocks_per_device * block_tokens * devices * accumulation, exactly
     one step            one optimizer step over one global batch
 """
@@ -32,6 +33,7 @@ class BlockFile(Model):
     sha256: str  # of the file's bytes: part of what a checkpoint refuses to see changed
     tokens: int = Field(ge=0, description="ids in the file, final separator and padding included")
     chars: int = Field(ge=0, description="characters of the documents in it")
+    words: str | None = Field(None, description="`<split>.words` beside it; None for blocks of before BLOCKS@2")
 
     def blocks(self, block_tokens: int) -> int:
         """Blocks of `block_tokens` inputs and targets; block i is tokens[i*T : i*T+T+1]."""

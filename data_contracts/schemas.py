@@ -98,17 +98,19 @@ DOCUMENT = Schema(
 # 切分后的文档: DOCUMENT plus the lengths of its words, whose sum is the number of characters of `text`.
 SEGMENTED = Schema("SEGMENTED", 1, {**DOCUMENT.columns, "word_chars": pl.List(pl.UInt32())})
 
-# 定长块的目录: where each document's tokens lie in its shard's token files.
+# 定长块的目录: where each document's tokens lie in its shard's token files. Beside each `<split>.bin` lies a
+# `<split>.words`, one bit an id (lowest first), set where a word begins: @2 brought it, and `copies`.
 BLOCKS = Schema(
     "BLOCKS",
-    1,
+    2,
     {
         "doc_id": TEXT,
         "source": TEXT,
         "split": TEXT,  # train | validation | test
-        "start": INT,  # index of the document's first token (its separator) in <split>.bin
+        "start": INT,  # index of the first token (its separator) of the document's first copy in <split>.bin
         "tokens": INT,  # tokens of the document, separator included
         "chars": INT,
+        "copies": INT,  # how often it stands there: 1, unless the mixture says otherwise
     },
 )
 

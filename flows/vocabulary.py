@@ -21,6 +21,6 @@ def vocabulary(cfg: VocabularyConfig) -> Dataset:
         tokenizer = vocab(
             documents, cfg.vocab, cfg.encode.splits, place
         )  # 词表    byte-level BPE on training documents only
-        blocks = encode(documents, tokenizer, cfg.encode, place)  # 装箱    SEGMENTED -> BLOCKS
+        blocks = encode(documents, tokenizer, cfg.encode, cfg.mixture, place)  # 装箱    SEGMENTED -> BLOCKS
         gate(blocks, asked(cfg.gate, "blocks"), place)  # 质量门  raises GateFailed; nothing later runs
         return publish(blocks, "blocks", place)

@@ -2,11 +2,14 @@
 
 A file is a raw little-endian stream of ids, uint16 for vocabularies up to 65,536 tokens, else uint32, whose length is
 n_blocks * block_tokens + 1. Block i is tokens[i*T : i*T+T+1]: T inputs and, shifted by one, T targets.
+
+Beside it lies a file of one bit an id, eight to a byte, the first in the lowest: set where a word begins, so that whole
+words can be masked. The tokens from one bit to the next are whole words; separators and padding begin one.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -35,20 +38,47 @@ class BlockSource:
         counts = [f.blocks(block_tokens) for f in self.files]
         self.ends = np.cumsum(counts, dtype=np.int64)
         self._offsets = np.arange(block_tokens + 1, dtype=np.int64)
+        self._opened_bits: dict[int, NDArray[np.uint8]] = {}  # when asked for: a causal model never does
 
     def __len__(self) -> int:
         return int(self.ends[-1]) if len(self.ends) else 0
 
+    @property
+    def has_words(self) -> bool:
+        """Whether every file has its word bits; blocks that were made before BLOCKS@2 have none."""
+        return all(f.words for f in self.files)
+
     def gather(self, numbers: NDArray[np.int64]) -> NDArray[np.int64]:
         """Tokens of the numbered blocks, shape (len(numbers), block_tokens + 1): one fancy index per file touched."""
+        tokens = np.empty((len(numbers), self.block_tokens + 1), dtype=np.int64)
+        for one, rows, places in self._places(numbers):
+            tokens[rows] = self.streams[one][places]
+        return tokens
+
+    def gather_words(self, numbers: NDArray[np.int64]) -> NDArray[np.bool_]:
+        """Whether a word begins with each token of the numbered blocks, shape (len(numbers), block_tokens + 1).
+
+        DatasetMissing for blocks without word bits, DatasetDamaged when a file of bits does not fit its tokens.
+        """
+        begins = np.empty((len(numbers), self.block_tokens + 1), dtype=np.bool_)
+        for one, rows, places in self._places(numbers):
+            bits = self._bits(one)
+            begins[rows] = (bits[places >> 3] >> (places & 7).astype(np.uint8)) & 1
+        return begins
+
+    def _bits(self, one: int) -> NDArray[np.uint8]:
+        if one not in self._opened_bits:
+            self._opened_bits[one] = _opened_words(self.files[one])
+        return self._opened_bits[one]
+
+    def _places(self, numbers: NDArray[np.int64]) -> Iterator[tuple[int, NDArray[np.bool_], NDArray[np.int64]]]:
+        """For each file touched: its number, which rows lie in it, and the places of their ids."""
         shard = np.searchsorted(self.ends, numbers, side="right")
         first = np.where(shard > 0, self.ends[shard - 1], 0)
         starts = (numbers - first) * self.block_tokens
-        tokens = np.empty((len(numbers), self.block_tokens + 1), dtype=np.int64)
         for one in np.unique(shard):
             rows = shard == one
-            tokens[rows] = self.streams[one][starts[rows, None] + self._offsets]
-        return tokens
+            yield int(one), rows, starts[rows, None] + self._offsets
 
 
 def _opened(file: BlockFile, dtype: np.dtype[np.uint16] | np.dtype[np.uint32]) -> NDArray[np.unsignedinteger]:
@@ -61,6 +91,17 @@ def _opened(file: BlockFile, dtype: np.dtype[np.uint16] | np.dtype[np.uint32]) -
             f"{dtype.itemsize} bytes; verify the store, or run the encode stage again"
         )
     return np.memmap(path, dtype=dtype, mode="r")
+
+
+def _opened_words(file: BlockFile) -> NDArray[np.uint8]:
+    if file.words is None or not Path(file.words).is_file():
+        raise DatasetMissing(f"token file {file.path} has no word bits beside it; run the encode stage again")
+    size = Path(file.words).stat().st_size
+    if size != -(-file.tokens // 8):
+        raise DatasetDamaged(
+            f"word bits {file.words} have {size} bytes for {file.tokens} ids; verify the store, or run the encode stage"
+        )
+    return np.memmap(file.words, dtype=np.uint8, mode="r")
 
 
 def positions_in_documents(inputs: NDArray[np.int64], separator_id: int) -> NDArray[np.int64]:

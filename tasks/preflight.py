@@ -5,10 +5,12 @@ A missing file is found in the first second, not after a crawl or a night of tra
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from pathlib import Path
 
 from data_contracts.config import AssessmentStages, CorpusStages, Place, VocabularyStages
 from data_contracts.errors import ConfigError
+from data_contracts.mixture import MixtureConfig
 from tasks.gate import asked
 from tasks.readers.found import missing
 
@@ -22,9 +24,28 @@ def check(cfg: Place) -> None:
         pairs = Path(cfg.assess.minimal_pairs).expanduser()
         if not pairs.is_file():
             faults.append(f"assess.minimal_pairs: {pairs} 不存在 is not there; correct the path or write `embedded`")
+    if isinstance(cfg, CorpusStages) and isinstance(cfg, VocabularyStages):
+        faults += strangers(cfg.mixture, [s.name for s in cfg.sources])
     if isinstance(cfg, CorpusStages):
         asked(cfg.gate, "corpus")
     if isinstance(cfg, VocabularyStages):
         asked(cfg.gate, "blocks")
     if faults:
         raise ConfigError("什么都没有启动 nothing was started:\n  " + "\n  ".join(faults))
+
+
+def strangers(mixed: MixtureConfig, sources: list[str]) -> list[str]:
+    """Names in the mixture that are no sources, and sources that its weights forget."""
+    named: dict[str, Collection[str]] = {
+        "weights": mixed.weights,
+        "source_tokens": mixed.source_tokens,
+        "source_max_epochs": mixed.source_max_epochs,
+    }
+    faults = [
+        f"mixture.{key}: {name} 不是来源 is no source; sources are {', '.join(sources)}"
+        for key, names in named.items()
+        for name in names
+        if name not in sources
+    ]
+    forgotten = [name for name in sources if mixed.weights and name not in mixed.weights]
+    return faults + [f"mixture.weights: {name} 没有权重 has no weight; write 0 to leave it out" for name in forgotten]

@@ -90,8 +90,14 @@ def block_files(store: Store, blocks: Manifest) -> list[BlockFiles]:
         file = shard.files.get(f"{split}.bin")
         if file is None:
             return None
-        chars = int(shard.measures.get(f"{split}_chars", 0))
-        return BlockFile(path=str(store.path(file)), sha256=file.sha256, tokens=file.bytes // width, chars=chars)
+        bits = shard.files.get(f"{split}.words")
+        return BlockFile(
+            path=str(store.path(file)),
+            sha256=file.sha256,
+            tokens=file.bytes // width,
+            chars=int(shard.measures.get(f"{split}_chars", 0)),
+            words=str(store.path(bits)) if bits else None,
+        )
 
     return [BlockFiles(**{split: one(s, split) for split in SPLITS}) for s in blocks.shards]
 

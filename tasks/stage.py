@@ -100,7 +100,9 @@ class Stage:
         progress.report(progress.Step(self.name, 0, 0))
         where = version if isinstance(version, str) else ""
         with store.folder.scratch() as scratch:
-            made = self.body(*values, Work(self.name, key, where, self.schema, store, executor(workers), scratch))
+            code = digest_of([self.name, self.code, library_versions(self._libraries)])
+            work = Work(self.name, key, where, self.schema, store, executor(workers), scratch, code)
+            made = self.body(*values, work)
         output = made if isinstance(made, Output) else Output(made)
         manifest = Manifest(
             stage=self.name,

@@ -30,6 +30,7 @@ _FACTS = (
     "split",
     "tokens",
     "start",
+    "copies",
 )
 
 
@@ -102,7 +103,7 @@ def _steps(store: Store, road: list[Manifest], doc_id: str) -> list[Step]:
             continue
         if fate == "kept" and text is not None and row.get("text") not in (None, text):
             fate = "changed"
-        if "split" in row:
+        if "split" in row and fate == "kept":
             fate = "encoded"
         text = row.get("text") or text
         signals = _row(store, manifest, SIGNALS, doc_id) or {}

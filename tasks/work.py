@@ -49,6 +49,7 @@ class Work:
     store: Store
     executor: Executor
     scratch: Path
+    code: str = ""  # hash of stage, code and libraries: the key of jobs that get nothing of the config
 
     def shards(self, inputs: Inputs) -> list[Shard]:
         """All shards of the inputs, in order."""
@@ -67,10 +68,18 @@ class Work:
         return [shard for made in self.each(mark_shard, jobs) for shard in made]
 
     def each(
-        self, function: Callable[..., list[Shard]], jobs: Sequence[tuple[str, tuple[Any, ...]]]
+        self,
+        function: Callable[..., list[Shard]],
+        jobs: Sequence[tuple[str, tuple[Any, ...]]],
+        *,
+        of_config: bool = True,
     ) -> list[list[Shard]]:
-        """Run `function(room, *arguments)` for every (key text, arguments); finished ones come from the store."""
-        keys = [digest_of([self.key, function.__qualname__, text]) for text, _ in jobs]
+        """Run `function(room, *arguments)` for every (key text, arguments); finished ones come from the store.
+
+        `of_config=False` for jobs whose arguments hold nothing of the config: another config then finds them done.
+        """
+        key = self.key if of_config else self.code
+        keys = [digest_of([key, function.__qualname__, text]) for text, _ in jobs]
         done: list[list[Shard] | None] = [self.store.job(self.stage, key) for key in keys]
         todo = [i for i, made in enumerate(done) if made is None]
         left = len(todo)

@@ -13,7 +13,7 @@ from data_contracts.training import ReportConfig
 from data_contracts.units import human
 from data_contracts.verdict import Verdict
 from tasks.reporting import curves, examples
-from tasks.reporting.facts import Facts, Node, Scores, StageFacts, Training
+from tasks.reporting.facts import Facts, Node, Portion, Scores, StageFacts, Training
 from tasks.reporting.signals import distributions
 from tasks.store import Store
 
@@ -64,6 +64,7 @@ def collect(store: Store, run: str, cfg: ReportConfig | None = None, failure: st
         duplicates=examples.duplicates(store, dedup[-1]) if dedup else None,
         verdicts=tuple(verdicts(store, run, by_stage.get("gate", []))),
         refused=tuple(r for m in road if _is_documents(m) for r in examples.refused(store, m, cfg.samples_per_stage)),
+        portions=tuple(portions(by_stage.get("encode", []))),
         training=_training(store, by_stage.get("pretrain", [])),
         scores=_scores(store, by_stage.get("assess", [])),
         lineage=tuple(_node(m) for m in road if m.stage != "gate"),
@@ -137,6 +138,21 @@ def verdicts(store: Store, run: str, gates: Sequence[Manifest]) -> list[Verdict]
     found += [content for n in names if (content := store.folder.read(n))]
     by_dataset = {(v.contract, v.dataset): v for v in map(Verdict.model_validate_json, found)}
     return list(by_dataset.values())
+
+
+def portions(blocks: Sequence[Manifest]) -> list[Portion]:
+    """Sources and quality deciles of the newest blocks; none for blocks of before the mixture."""
+    for manifest in reversed(blocks):
+        mixed = manifest.measures.get("mixture", {})
+        graded = {
+            f"{n} / 10" if n.isdecimal() else "没有质量分 no quality": p for n, p in mixed.get("by_decile", {}).items()
+        }
+        return [
+            Portion(name=name, **one)
+            for name, one in [*mixed.get("by_source", {}).items(), *graded.items()]
+            if one["tokens"]
+        ]
+    return []
 
 
 def _training(store: Store, models: Sequence[Manifest]) -> Training | None:

@@ -125,6 +125,16 @@ class Scores(Model):
     parameters: int | None = None
 
 
+class Portion(Model):
+    """A source or a quality decile among the training tokens."""
+
+    name: str
+    documents: int
+    tokens: int
+    epochs: float
+    share: float
+
+
 class Node(Model):
     """A dataset in the lineage."""
 
@@ -148,6 +158,7 @@ class Facts(Model):
     duplicates: Duplicates | None = None
     verdicts: tuple[Verdict, ...] = ()
     refused: tuple[Refused, ...] = ()
+    portions: tuple[Portion, ...] = ()  # of sources, then of quality deciles
     training: Training | None = None
     scores: Scores | None = None
     lineage: tuple[Node, ...] = ()

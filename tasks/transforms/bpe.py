@@ -103,6 +103,30 @@ def plain(tokenizer_json: str) -> str:
     return json.dumps(described, ensure_ascii=False)
 
 
+class Vocabulary(NamedTuple):
+    """An opened tokenizer: what turns texts into ids, how many ids there are, and how much text each stands for."""
+
+    encoder: Encoder
+    size: int
+    token_bytes: npt.NDArray[np.uint8]  # by id; 0 for special tokens, which stand for no text
+
+
+def opened(tokenizer_json: str) -> Vocabulary:
+    """Open a tokenizer; takes as long as encoding some hundred kilobytes."""
+    size = vocabulary_size(tokenizer_json)
+    return Vocabulary(encoder(tokenizer_json), size, token_bytes(tokenizer_json, size))
+
+
+def token_bytes(tokenizer_json: str, size: int) -> npt.NDArray[np.uint8]:
+    """Bytes of each token: byte-level BPE writes every byte as one character."""
+    described = json.loads(tokenizer_json)
+    lengths = np.zeros(size, dtype=np.uint8)
+    for token, number in described["model"]["vocab"].items():
+        lengths[number] = len(token)
+    lengths[[token["id"] for token in described["added_tokens"]]] = 0
+    return lengths
+
+
 def encoder(tokenizer_json: str) -> Encoder:
     """A gigatoken encoder where it reads the tokenizer, else `tokenizers`; both give the same ids."""
     bare = plain(tokenizer_json)

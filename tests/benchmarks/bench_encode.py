@@ -6,8 +6,10 @@ import pytest
 from tokenizers import Tokenizer
 
 from data_contracts.config import Place
-from data_contracts.stages import EncodeConfig, VocabConfig
+from data_contracts.mixture import MixtureConfig
+from data_contracts.stages import EncodeConfig, SegmentConfig, VocabConfig
 from tasks.encode import encode
+from tasks.segment import segment
 from tasks.store import Store
 from tasks.transforms import bpe
 from tasks.vocab import TOKENIZER, vocab
@@ -21,12 +23,12 @@ def test_encode(shared_data, tmp_path):
     frame = real_documents(shared_data, 20)
     place = Place(store=str(tmp_path / "store"), workers=1)
     store = Store(place.store).open()
-    given = deposit(store, split(frame, 2))
+    given, _ = segment.run(deposit(store, split(frame, 2)), SegmentConfig(), place)
     cfg, spent = EncodeConfig(), dict[str, float]()
     with cpu_seconds(spent, "train"):
         trained, _ = vocab.run(given, VocabConfig(size=16_384, sample_bytes=6_000_000), cfg.splits, place)
     with cpu_seconds(spent, "stage"):
-        blocks, _ = encode.run(given, trained, cfg, place)
+        blocks, _ = encode.run(given, trained, cfg, MixtureConfig(), place)
     described = store.path(store.manifest(trained).shards[0].files[TOKENIZER]).read_text(encoding="utf-8")
     texts, size = frame["text"].to_list(), megabytes(frame["text"])
     encoder = bpe.encoder(described)

@@ -49,7 +49,7 @@ def rows_of(kind: str) -> list[dict[str, Any]]:
         return [{**{c: row[c] for c in ("doc_id", "url", "source", "licence")}, **page} for row in document]
     splits = ["train"] * (ROWS - 4) + ["validation"] * 2 + ["test"] * 2
     return [
-        {"doc_id": an_id(i), "source": "poems", "split": split, "start": 35 * i, "tokens": 35, "chars": 50}
+        {"doc_id": an_id(i), "source": "poems", "split": split, "start": 35 * i, "tokens": 35, "chars": 50, "copies": 1}
         for i, split in enumerate(splits)
     ]
 

@@ -36,7 +36,7 @@ def tables(corpus: Any, tmp_path_factory: pytest.TempPathFactory) -> list[str]:
             for i, text in enumerate(texts):
                 tokens = len(tokenizer.encode(text).ids) + 1
                 row = {"doc_id": f"{number}{split}{i}", "source": f"source{number}", "split": split}
-                rows.append({**row, "start": at, "tokens": tokens, "chars": len(text)})
+                rows.append({**row, "start": at, "tokens": tokens, "chars": len(text), "copies": 1})
                 at += tokens
         path = tmp_path_factory.mktemp("tables") / f"{number}.parquet"
         pl.DataFrame(rows, schema=BLOCKS.columns).write_parquet(path)

@@ -54,6 +54,37 @@ def test_a_file_that_is_not_what_its_record_says(tmp_path: Path) -> None:
         BlockSource([BlockFile(path=str(path), sha256="", tokens=9, chars=1)], 8, 300)
 
 
+def file_with_words(tmp_path: Path, name: str, ids: int, bits: np.ndarray) -> BlockFile:
+    np.arange(ids, dtype="<u2").tofile(tmp_path / f"{name}.bin")
+    np.packbits(bits, bitorder="little").tofile(tmp_path / f"{name}.words")
+    paths = {"path": str(tmp_path / f"{name}.bin"), "words": str(tmp_path / f"{name}.words")}
+    return BlockFile(**paths, sha256="", tokens=ids, chars=1)
+
+
+def test_every_token_comes_with_the_bit_of_its_word(tmp_path: Path) -> None:
+    draw = np.random.default_rng(5)
+    bits = [draw.random(n) < 0.6 for n in (41, 57)]
+    source = BlockSource([file_with_words(tmp_path, str(i), len(b), b) for i, b in enumerate(bits)], 8, 300)
+    expected = [b[i * 8 : i * 8 + 9].tolist() for b in bits for i in range((len(b) - 1) // 8)]
+    order = draw.permutation(len(source))
+    assert source.has_words
+    assert source.gather_words(order).tolist() == [expected[i] for i in order]
+    assert source.gather_words(order).dtype == np.bool_
+
+
+def test_blocks_without_word_bits_say_so_when_they_are_asked_for(tmp_path: Path) -> None:
+    whole = file_with_words(tmp_path, "a", 17, np.ones(17, dtype=bool))
+    old = BlockSource([whole, whole.model_copy(update={"words": None})], 8, 300)
+    assert not old.has_words
+    assert old.gather(np.arange(4)).shape == (4, 9), "a model that masks no words does not need them"
+    assert old.gather_words(np.array([0])).all()
+    with pytest.raises(DatasetMissing, match="no word bits beside it; run the encode stage"):
+        old.gather_words(np.array([3]))
+    (tmp_path / "a.words").write_bytes(b"\0")
+    with pytest.raises(DatasetDamaged, match="1 bytes for 17 ids"):
+        BlockSource([whole], 8, 300).gather_words(np.array([0]))
+
+
 def global_batches(data: TokenBlocks, world: int, steps: int, start: int = 0) -> list[list[list[int]]]:
     """The blocks of each step, sorted, over all processes."""
     micro = data.blocks_per_step // (data.blocks_per_device * world)

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from data_contracts.config import AssessmentConfig, CorpusConfig, PretrainingConfig
+from data_contracts.config import AssessmentConfig, CorpusConfig, EverythingConfig, PretrainingConfig
 from data_contracts.errors import ConfigError, ContractError
+from data_contracts.mixture import MixtureConfig
 from data_contracts.sources import JsonLinesSource, WarcSource
 from data_contracts.stages import GateConfig
 from data_contracts.training import AssessConfig
@@ -43,3 +44,19 @@ def test_a_contract_that_is_wrong_is_found_before_the_crawl(tmp_path):
     (tmp_path / "a.jsonl").write_text("{}")
     with pytest.raises(ContractError, match=r"none\.odcs\.yaml"):
         preflight.check(CorpusConfig(sources=(source,), gate=GateConfig(corpus=str(tmp_path / "none.odcs.yaml"))))
+
+
+def test_a_mixture_speaks_of_the_sources_of_the_config(tmp_path):
+    (tmp_path / "a.jsonl").write_text("{}")
+    sources = [JsonLinesSource(name=n, licence="x", path=str(tmp_path / "a.jsonl")) for n in ("poems", "news")]
+    wrong = MixtureConfig(weights={"poems": 1, "nwes": 1}, source_max_epochs={"laws": 2})
+    with pytest.raises(ConfigError) as caught:
+        preflight.check(EverythingConfig(sources=sources, mixture=wrong))
+    for told in (
+        "mixture.weights: nwes",
+        "mixture.source_max_epochs: laws",
+        "sources are poems, news",
+        "news 没有权重",
+    ):
+        assert told in str(caught.value)
+    preflight.check(EverythingConfig(sources=sources, mixture=MixtureConfig(weights={"poems": 1, "news": 0})))

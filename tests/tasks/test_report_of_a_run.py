@@ -32,6 +32,7 @@ SECTIONS = [
     "quality",
     "duplicates",
     "contracts",
+    "mixture",
     "training",
     "scores",
     "refused",

@@ -12,18 +12,22 @@ import pytest
 from tokenizers import Tokenizer
 
 from data_contracts.config import Place
-from data_contracts.dataset import KEPT
-from data_contracts.errors import ConservationBroken, NothingLeft
+from data_contracts.dataset import KEPT, QUARANTINED
+from data_contracts.errors import ConservationBroken, NothingLeft, SchemaMismatch
+from data_contracts.mixture import MixtureConfig
 from data_contracts.schemas import BLOCKS
-from data_contracts.stages import EncodeConfig, Splits, VocabConfig
+from data_contracts.stages import EncodeConfig, SegmentConfig, Splits, VocabConfig
 from tasks import encode as encode_module
 from tasks.encode import encode
+from tasks.segment import segment
 from tasks.store import Store
 from tasks.transforms.splits import SPLITS, cuts, places, split_of
+from tasks.transforms.words import words
 from tasks.vocab import choose, vocab
 from tests.given_documents import deposit, documents, split
 
 VOCAB, ENCODE = VocabConfig(size=400), EncodeConfig(block_tokens=16, validation_ratio=0.1, test_ratio=0.1)
+ONCE = MixtureConfig()
 PHRASES = ("永和九年", "岁在癸丑", "暮春之初", "天朗气清", "惠风和畅", "崇山峻岭", "茂林修竹", "hello world", "2024年")
 
 
@@ -37,12 +41,16 @@ def place(tmp_path) -> Place:
     return Place(store=str(tmp_path / "store"), workers=1)
 
 
-def run(place, shards, vocab_cfg=VOCAB, encode_cfg=ENCODE):
-    store = Store(place.store).open()
-    given = deposit(store, shards)
+def run(place, shards, vocab_cfg=VOCAB, encode_cfg=ENCODE, mixed=ONCE):
+    store, given = corpus(place, shards)
     tokenizer, _ = vocab.run(given, vocab_cfg, encode_cfg.splits, place)
-    blocks, _ = encode.run(given, tokenizer, encode_cfg, place)
+    blocks, _ = encode.run(given, tokenizer, encode_cfg, mixed, place)
     return store, store.manifest(tokenizer), store.manifest(blocks)
+
+
+def corpus(place, shards):
+    store = Store(place.store).open()
+    return store, segment.run(deposit(store, shards), SegmentConfig(), place)[0]
 
 
 def streams(store, manifest, split_name):
@@ -71,6 +79,29 @@ def test_every_document_is_found_in_its_stream(place):
             assert row["chars"] == len(text_of[row["doc_id"]])
             seen.append(row["doc_id"])
     assert sorted(seen) == sorted(text_of)
+
+
+def test_every_token_has_the_bit_of_its_word(place):
+    frame = documents([*texts(40), "他说<|endoftext|>", "𠮷野家🏳️‍🌈龘靐"])
+    store, trained, made = run(place, split(frame, 2))
+    tokenizer = Tokenizer.from_file(str(store.path(trained.shards[0].files["tokenizer.json"])))
+    tokenizer.encode_special_tokens = True  # as `encode` does: a text never becomes a special token
+    text_of, seen = dict(zip(frame["doc_id"], frame["text"], strict=True)), 0
+    for shard in made.shards:
+        for row in pl.read_parquet(store.path(shard.files[KEPT])).iter_rows(named=True):
+            ids = store.path(shard.files[f"{row['split']}.bin"]).stat().st_size // 2
+            packed = np.frombuffer(store.path(shard.files[f"{row['split']}.words"]).read_bytes(), dtype=np.uint8)
+            bits = np.unpackbits(packed, count=ids, bitorder="little")[row["start"] :][: row["tokens"] + 1].tolist()
+            text = text_of[row["doc_id"]]
+            ends = np.cumsum(words([text]).chars).tolist()
+            starts = {len(text[:at].encode()) for at in [0, *ends[:-1]]}
+            at, expected = 0, []
+            for token in tokenizer.encode(text).tokens:
+                expected.append(int(at in starts))
+                at += len(token)  # byte-level: a character of a token is a byte
+            assert bits == [1, *expected, 1]
+            seen += sum(expected)
+    assert seen > 500
 
 
 def test_measures_account_for_every_token(place):
@@ -144,7 +175,7 @@ def test_a_tiny_corpus_still_has_every_split_and_says_so(place):
 def test_one_document_is_for_training(place):
     store, _, made = run(place, [documents(["孤独的文档"])])
     assert [made.measures[f"{n}_documents"] for n in SPLITS] == [1, 0, 0]
-    assert list(made.shards[0].files) == ["train.bin", KEPT]
+    assert list(made.shards[0].files) == ["train.bin", "train.words", KEPT]
     assert streams(store, made, "validation") == []
 
 
@@ -156,12 +187,12 @@ def test_an_empty_corpus_is_an_error(place):
 
 def test_another_block_length_keeps_the_vocabulary_and_large_vocabularies_take_four_bytes(place, monkeypatch):
     frame = documents(texts(20))
-    store = Store(place.store).open()
-    given = deposit(store, split(frame, 2))
+    store, given = corpus(place, split(frame, 2))
     first, _ = vocab.run(given, VOCAB, EncodeConfig(block_tokens=8).splits, place)
     assert vocab.run(given, VOCAB, EncodeConfig(block_tokens=32).splits, place) == (first, True)
-    monkeypatch.setattr(encode_module.bpe, "vocabulary_size", lambda described: 70_000)
-    made = store.manifest(encode.run(given, first, ENCODE, place)[0])
+    real = encode_module.opened
+    monkeypatch.setattr(encode_module, "opened", lambda path: real(path)._replace(size=70_000))
+    made = store.manifest(encode.run(given, first, ENCODE, ONCE, place)[0])
     shard = made.shards[0]
     assert shard.files["train.bin"].bytes == 4 * (shard.measures["train_blocks"] * 16 + 1)
 
@@ -171,6 +202,94 @@ def test_a_packer_that_loses_a_token_stops_the_stage(place, monkeypatch):
     monkeypatch.setattr(encode_module, "pack", lambda *a: real(*a)._replace(padding=real(*a).padding + 1))
     with pytest.raises(ConservationBroken, match="fault of the packer"):
         run(place, [documents(texts(5)).sort("doc_id")])
+
+
+def mixed_frame() -> pl.DataFrame:
+    return pl.concat([documents(texts(60), source="poems"), documents(texts(20, seed=2), source="news")])
+
+
+def test_a_mixture_repeats_and_leaves_out_and_says_so(place):
+    mixed = MixtureConfig(weights={"poems": 1, "news": 1})
+    store, _, made = run(place, split(mixed_frame(), 3), mixed=mixed)
+    tables = [pl.read_parquet(store.path(s.files[KEPT])) for s in made.shards]
+    gone = pl.concat([pl.read_parquet(store.path(s.files[QUARANTINED])) for s in made.shards if QUARANTINED in s.files])
+    kept = pl.concat(tables)
+    assert kept.height + gone.height == 80
+    assert set(gone["reason"]) == {"left_out"}
+    assert set(gone["source"]) == {"poems"}
+    assert made.reasons == {"left_out": gone.height}
+    assert (
+        kept.filter(pl.col("split") != "train")["copies"].to_list()
+        == [1] * kept.filter(pl.col("split") != "train").height
+    )
+    train = kept.filter(pl.col("split") == "train")
+    seen = {
+        source: (own["copies"] * own["tokens"]).sum()
+        for (source,), own in train.partition_by("source", as_dict=True).items()
+    }
+    assert seen == {name: s["tokens"] for name, s in made.measures["mixture"]["by_source"].items()}
+    assert abs(seen["poems"] - seen["news"]) < 80, "a document or two"
+    total = {
+        n: sum(s.measures[f"train_{n}"] for s in made.shards) for n in ("tokens", "separators", "padding", "chars")
+    }
+    assert (
+        sum(len(s) for s in streams(store, made, "train")) == total["tokens"] + total["separators"] + total["padding"]
+    )
+    assert total["chars"] == (train["copies"] * train["chars"]).sum()
+
+
+def test_every_copy_is_found_where_the_rounds_put_it(place):
+    store, _, made = run(place, split(mixed_frame(), 2), mixed=MixtureConfig(tokens=6000, max_epochs=3))
+    for shard in made.shards:
+        own = pl.read_parquet(store.path(shard.files[KEPT])).filter(pl.col("split") == "train").sort("start")
+        stream, at = np.frombuffer(store.path(shard.files["train.bin"]).read_bytes(), dtype="<u2"), 0
+        assert own["copies"].max() > 1
+        for done in range(own["copies"].max()):
+            for row in own.filter(pl.col("copies") > done).iter_rows(named=True):
+                first = stream[row["start"] : row["start"] + row["tokens"]]
+                assert stream[at : at + row["tokens"]].tolist() == first.tolist()
+                at += row["tokens"]
+
+
+def test_another_mixture_or_block_length_encodes_nothing_again(place):
+    store, given = corpus(place, split(mixed_frame(), 2))
+    trained, _ = vocab.run(given, VOCAB, ENCODE.splits, place)
+    first, _ = encode.run(given, trained, ENCODE, ONCE, place)
+    jobs = set(store.folder.names("shards/encode"))
+    longer = ENCODE.model_copy(update={"block_tokens": 32})
+    encode.run(given, trained, longer, ONCE, place)
+    encode.run(given, trained, ENCODE, MixtureConfig(tokens=500), place)
+    made = sorted(set(store.folder.names("shards/encode")) - jobs)
+    files = [set(s.files) for name in made for s in store.job("encode", name.split("/")[-1].removesuffix(".json"))]
+    assert len(files) == 4
+    assert not any("ids.bin" in names for names in files), "only packing ran"
+    assert encode.run(given, trained, ENCODE, ONCE, place) == (first, True)
+
+
+def test_quality_deciles_come_from_the_documents(place):
+    frame = documents(texts(50))
+    store, given = corpus(place, [frame.sort("doc_id")])
+    [shard] = store.manifest(given).shards
+    graded = pl.read_parquet(store.path(shard.files[KEPT])).with_columns(quality=pl.int_range(50) / 50)
+    with store.folder.scratch() as folder:
+        graded.write_parquet(folder / "graded.parquet")
+        file = store.put_file(folder / "graded.parquet")
+    better = shard.model_copy(update={"content": "graded", "files": {**shard.files, KEPT: file}})
+    manifest = store.manifest(given).model_copy(update={"version": "0" * 16, "shards": [better]})
+    trained, _ = vocab.run(given, VOCAB, ENCODE.splits, place)
+    mixed = MixtureConfig(decile_weights=(0, 0, 0, 0, 0, 1, 1, 1, 1, 1))
+    made = store.manifest(encode.run(store.commit(manifest), trained, ENCODE, mixed, place)[0])
+    found = made.measures["mixture"]["by_decile"]
+    assert [found[str(d)]["documents"] for d in range(1, 6)] == [0] * 5
+    assert sum(found[str(d)]["documents"] for d in range(6, 11)) == made.measures["train_documents"] > 15
+
+
+def test_documents_that_were_not_segmented_are_refused(place):
+    store = Store(place.store).open()
+    given = deposit(store, [documents(texts(5))])
+    trained, _ = vocab.run(given, VOCAB, Splits(), place)
+    with pytest.raises(SchemaMismatch, match="no word_chars"):
+        encode.run(given, trained, ENCODE, ONCE, place)
 
 
 @pytest.mark.slow

@@ -16,6 +16,7 @@ from tasks.reporting.facts import (
     Generated,
     Node,
     Pairs,
+    Portion,
     Refused,
     Scores,
     StageFacts,
@@ -331,6 +332,10 @@ def a_run(failing: bool = False) -> Facts:
             a_verdict("定长块 blocks", f"encode/{version('encode')}", False),
         ),
         refused=the_refused(),
+        portions=(
+            Portion(name="statutes", documents=1402, tokens=1_200_345, epochs=1.5, share=0.75),
+            Portion(name="10 / 10", documents=205, tokens=400_115, epochs=2.0, share=0.25),
+        ),
         training=a_training(),
         scores=a_score(),
         lineage=tuple(nodes),
