@@ -1,8 +1,8 @@
 """字符 characters: a column of texts as one array of code points, and what kind each code point is.
 
 Regular expressions cost one pass over the bytes for every signal (140 to 500 MB/s each). Here the texts are decoded
-once into one `uint32` array, looked up once, and every signal afterwards is arithmetic on arrays. Each text is followed
-by one line feed, so that no segment is empty and every line has an end.
+once into one `uint32` array, and every signal comes from a few compiled passes over it. Each text is followed by one
+line feed, so that no segment is empty and every line has an end.
 """
 
 from __future__ import annotations
@@ -15,24 +15,23 @@ from typing import NamedTuple
 import numpy as np
 import numpy.typing as npt
 import polars as pl
+import pyarrow as pa
+
+from tasks.transforms.compiled import compiled
 
 Points = npt.NDArray[np.uint32]
 Index = npt.NDArray[np.int64]
-Counts = npt.NDArray[np.int64]
 Kinds = npt.NDArray[np.uint8]
+Bytes = npt.NDArray[np.uint8]
 
-BATCH_ROWS = 2048  # rows of one batch: a row's number (11 bits) and a code point (21 bits) fit one uint32
-ROW_SHIFT = 21
 BATCH_CHARS = 300_000  # characters of one batch: its arrays stay in the cache; one longer text is a batch of its own
-SAMPLE = 1024  # characters of one row that are counted one by one
 LINE_FEED = 10
-_KIND_BITS = 4
 WIDE = (*range(0xFF10, 0xFF1A), *range(0xFF21, 0xFF3B), *range(0xFF41, 0xFF5B))  # full-width letters and digits
 FOLDED = {code: code - 0xFEE0 for code in WIDE}  # for str.translate
 
 
 class Kind(IntEnum):
-    """What a code point is; values are columns of `Table`."""
+    """What a code point is; values are columns of `tally.Tally.kinds`."""
 
     SYMBOL = 0  # # * | ~ arrows, boxes, emoji, private use and everything not named below
     SPACE = 1
@@ -75,15 +74,6 @@ class Codes(NamedTuple):
     lengths: Index  # [rows] characters of each text, its added line feed included
 
 
-class Table(NamedTuple):
-    """What a batch of texts is made of."""
-
-    kinds: Counts  # [rows, len(Kind)] characters of each kind; the added line feed is not counted
-    rows: Index  # [entries] one entry per row and distinct code point of its sample, ordered by both
-    points: Points  # [entries]
-    counts: Counts  # [entries] how often the row's sample holds the code point
-
-
 @cache
 def kinds() -> Kinds:
     """The kind of every code point: an array of 0x110000 bytes."""
@@ -124,24 +114,68 @@ def characters_mask(characters: str) -> npt.NDArray[np.bool_]:
 
 
 def batches(text: pl.Series) -> Iterator[tuple[int, int]]:
-    """Row ranges [start, stop) of at most BATCH_ROWS rows and about BATCH_CHARS characters."""
+    """Row ranges [start, stop) of about BATCH_CHARS characters, one row at least."""
     ends = np.cumsum(text.str.len_bytes().fill_null(0).to_numpy().astype(np.int64))
     start = 0
     while start < len(ends):
         limit = (int(ends[start - 1]) if start else 0) + 3 * BATCH_CHARS
         stop = max(start + 1, int(np.searchsorted(ends, limit)))
-        stop = min(stop, start + BATCH_ROWS, len(ends))
         yield start, stop
         start = stop
 
 
 def decode(text: pl.Series) -> Codes:
-    """Decode a column of texts (null reads as empty). A batch of at most BATCH_ROWS rows."""
-    text = text.fill_null("")
-    joined = (text.str.join("\n").item() or "") + "\n" if len(text) else ""
-    points = np.frombuffer(joined.encode("utf-32-le"), np.uint32)
-    lengths = text.str.len_chars().to_numpy().astype(np.int64) + 1
-    return Codes(points, np.cumsum(lengths) - lengths, lengths)
+    """Decode a column of texts; null reads as empty."""
+    array = text.to_arrow(compat_level=pl.CompatLevel.oldest())
+    _, offsets, data = array.buffers()
+    ends = (
+        np.frombuffer(offsets, np.int64)[array.offset : array.offset + len(text) + 1]
+        if len(text)
+        else np.zeros(1, np.int64)
+    )
+    content = np.frombuffer(data, np.uint8) if data is not None else np.zeros(0, np.uint8)
+    points = np.empty(int(ends[-1] - ends[0]) + len(text), np.uint32)
+    starts = np.empty(len(text) + 1, np.int64)
+    _decode(content, ends, points, starts)
+    return Codes(points[: starts[-1]], starts[:-1], np.diff(starts))
+
+
+@compiled
+def _decode(content: Bytes, ends: Index, points: Points, starts: Index) -> None:
+    """UTF-8, known to be valid, to code points."""
+    at = 0
+    for row in range(len(ends) - 1):
+        starts[row] = at
+        i, end = ends[row], ends[row + 1]
+        while i < end:
+            byte = np.uint32(content[i])
+            if byte < 0x80:
+                points[at] = byte
+                i += 1
+            elif byte < 0xE0:
+                points[at] = (byte & 0x1F) << 6 | content[i + 1] & 0x3F
+                i += 2
+            elif byte < 0xF0:
+                points[at] = (byte & 0x0F) << 12 | (content[i + 1] & 0x3F) << 6 | content[i + 2] & 0x3F
+                i += 3
+            else:
+                points[at] = (
+                    (byte & 0x07) << 18
+                    | (content[i + 1] & 0x3F) << 12
+                    | (content[i + 2] & 0x3F) << 6
+                    | content[i + 3] & 0x3F
+                )
+                i += 4
+            at += 1
+        points[at] = 10
+        at += 1
+    starts[len(ends) - 1] = at
+
+
+def encode(content: Bytes, ends: Index) -> pl.Series:
+    """A column of texts from their UTF-8, joined, and where each ends (one more entry than texts, the first is 0)."""
+    array = pa.LargeStringArray.from_buffers(len(ends) - 1, pa.py_buffer(ends), pa.py_buffer(content))
+    return pl.Series(array)
 
 
 def holds(text: pl.Series, kind: Kind) -> npt.NDArray[np.bool_]:
@@ -152,44 +186,3 @@ def holds(text: pl.Series, kind: Kind) -> npt.NDArray[np.bool_]:
         for codes in (decode(text[start:stop]) for start, stop in batches(text))
     ]
     return np.concatenate(found) if found else np.zeros(0, bool)
-
-
-def tabulate(codes: Codes) -> Table:
-    """Count the kinds of all characters of every row, and the code points of a sample of it.
-
-    The sample is the whole row up to SAMPLE characters, else scattered characters of it.
-    """
-    rows = len(codes.lengths)
-    cell = np.repeat(np.arange(rows) << _KIND_BITS, codes.lengths)
-    cell |= kinds()[codes.points]
-    by_kind = np.bincount(cell, minlength=rows << _KIND_BITS).reshape(rows, 1 << _KIND_BITS)
-    by_kind[:, Kind.LINE_FEED] -= 1
-    row, at = sampled(codes.starts, codes.lengths - 1, SAMPLE)
-    keys, counts = runs(codes.points[at] | (row << ROW_SHIFT).astype(np.uint32))
-    return Table(by_kind, (keys >> np.uint32(ROW_SHIFT)).astype(np.int64), keys & np.uint32(0x1FFFFF), counts)
-
-
-def sampled(starts: Index, lengths: Index, most: int) -> tuple[Index, Index]:
-    """(row, place) of at most `most` places of every row: all of them, or one out of every two, three, ...
-
-    Which one of them is scattered, by a fixed rule, or a text with a period would show always the same face.
-    """
-    step = np.maximum(1, -(-lengths // most))
-    number = -(-lengths // step)
-    row = np.repeat(np.arange(len(lengths)), number)
-    nth = np.arange(len(row))
-    nth -= (np.cumsum(number) - number)[row]
-    stride = step[row]
-    place = nth * stride
-    if (step > 1).any():
-        place += ((nth * 0x9E3779B1) >> 16) % stride
-        np.minimum(place, (lengths - 1)[row], out=place)
-    place += starts[row]
-    return row, place
-
-
-def runs(keys: npt.NDArray[np.uint32] | npt.NDArray[np.uint64]) -> tuple[npt.NDArray[np.unsignedinteger], Counts]:
-    """Distinct keys in ascending order, and how often each occurs."""
-    ordered = pl.Series(keys).sort().to_numpy()
-    first = np.flatnonzero(np.concatenate([np.ones(min(1, len(ordered)), bool), ordered[1:] != ordered[:-1]]))
-    return ordered[first], np.diff(first, append=len(ordered))

@@ -2,21 +2,24 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from functools import cache
+from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 
-from tasks.transforms.characters import LINE_FEED, Codes, Kind, characters_mask, kinds
+from tasks.transforms.characters import Codes, Kind, Points, kinds
+from tasks.transforms.compiled import compiled
 
-Mask = npt.NDArray[np.bool_]
 Index = npt.NDArray[np.int64]
+Table = npt.NDArray[Any]
 
 TERMINAL = '。！？!?.…；;”」』’"’～~♪'  # what a sentence, a speech or a verse may end with
 CLOSING = "）)】》〉]*_`"  # may stand behind a terminal mark
 BULLETS = "-*+•·●○■□◆◇▪▫►▶※✓✔★☆"
 NUMBERED = "、.．)）"  # behind a digit at the start of a line
-MORE = ("展开", "更多", "全文", "详情", "阅读", "查看", "收起", "..", "。。", "re")  # last two characters of a line
+MORE = ("展开", "更多", "全文", "详情", "阅读", "查看", "收起", "..", "。。")  # last two characters of a line
+_ENDS, _CLOSES, _BULLET, _NUMBERED, _BLANK, _DIGIT = (1 << i for i in range(6))  # bits of `_classes`
 
 
 class Layout(NamedTuple):
@@ -29,51 +32,61 @@ class Layout(NamedTuple):
     listed: Index  # lines that begin with a bullet or a number
 
 
-def _among(points: npt.NDArray[np.uint32], characters: str) -> Mask:
-    return characters_mask(characters)[points]
-
-
 def layout(codes: Codes) -> Layout:
     """Measure the lines of every row. Expects normalised text: no blanks at the end of a line."""
-    ends = np.flatnonzero(codes.points == LINE_FEED)
-    begins = np.concatenate([[0], ends[:-1] + 1]).astype(np.int64) if len(ends) else ends
-    filled = ends > begins
-    ends, begins = ends[filled], begins[filled]
-    row = np.searchsorted(codes.starts, begins, side="right") - 1
-    rows = len(codes.lengths)
-
-    def count(mask: Mask) -> Index:
-        return np.bincount(row[mask], minlength=rows)
-
-    last = codes.points[ends - 1]
-    before = codes.points[np.maximum(ends - 2, begins)]
-    terminal = _among(last, TERMINAL) | (_among(last, CLOSING) & _among(before, TERMINAL))
-    return Layout(
-        lines=np.bincount(row, minlength=rows),
-        chars=np.bincount(row, weights=ends - begins, minlength=rows).astype(np.int64),
-        terminal=count(terminal),
-        more=count(_more(before, last)),
-        listed=count(_listed(codes, begins)),
-    )
-
-
-def _more(before: npt.NDArray[np.uint32], last: npt.NDArray[np.uint32]) -> Mask:
-    """Lines that end in an ellipsis, or in one of MORE."""
-    found: Mask = last == ord("…")
-    for pair in MORE[:-1]:
-        found |= (before == ord(pair[0])) & (last == ord(pair[1]))
+    found = Layout(*(np.zeros(len(codes.lengths), np.int64) for _ in Layout._fields))
+    more = np.array([[ord(c) for c in pair] for pair in MORE], np.uint32)
+    _layout(codes.points, codes.starts, codes.lengths, _classes(), more, *found)
     return found
 
 
-def _listed(codes: Codes, begins: Index) -> Mask:
-    """Lines whose first characters, indentation aside, are a bullet or a number with its mark."""
-    first, top = begins.copy(), len(codes.points) - 4
-    for _ in range(16):  # deeper indentation is code, not a list
-        first += kinds()[codes.points[first]] == Kind.SPACE
-    at = [codes.points[np.minimum(first + i, max(0, top + 3))] for i in range(4)]
-    digit = [(p >= ord("0")) & (p <= ord("9")) for p in at]
-    marked = [_among(p, NUMBERED) for p in at]
-    numbered = digit[0] & (marked[1] | (digit[1] & (marked[2] | (digit[2] & marked[3]))))
-    # "3.14" is a number, "3. " and "3、" are items: a digit behind the mark is none
-    decimal = digit[0] & marked[1] & digit[2]
-    return _among(at[0], BULLETS) | (numbered & ~decimal)
+@compiled
+def _layout(
+    points: Points, starts: Index, lengths: Index, classes: Table, pairs: Points,
+    lines: Index, chars: Index, terminal: Index, more: Index, listed: Index,
+) -> None:  # fmt: skip
+    for row in range(len(starts)):
+        begin, end = starts[row], starts[row] + lengths[row]
+        for i in range(begin, end):
+            if points[i] != 10:
+                continue
+            if i > begin:
+                last, before = points[i - 1], points[max(i - 2, begin)]
+                lines[row] += 1
+                chars[row] += i - begin
+                terminal[row] += classes[last] & 1 or (classes[last] & 2 and classes[before] & 1)
+                says_more = last == 0x2026
+                for k in range(len(pairs)):
+                    says_more |= last == pairs[k, 1] and before == pairs[k, 0]
+                more[row] += says_more
+                listed[row] += _is_listed(points, begin, i, classes)
+            begin = i + 1
+
+
+@compiled
+def _is_listed(points: Points, begin: int, end: int, classes: Table) -> bool:
+    """Whether a line begins with a bullet, or a number with its mark. "3.14" is a number, "3. " and "3、" are items."""
+    at, deepest = begin, begin + 16  # a deeper line is code, not a list item
+    while at < deepest and classes[points[at]] & 16:
+        at += 1
+    if classes[points[at]] & 4:
+        return True
+    digits = 0
+    while digits < 3 and classes[points[at + digits]] & 32:
+        digits += 1
+    mark = at + digits
+    if digits == 0 or mark >= end or not classes[points[mark]] & 8:
+        return False
+    return not (digits == 1 and mark + 1 < end and classes[points[mark + 1]] & 32)
+
+
+@cache
+def _classes() -> npt.NDArray[np.uint8]:
+    """For every code point the bits of what it may do in a line."""
+    table = np.zeros(0x110000, np.uint8)
+    for characters, bit in (
+        (TERMINAL, _ENDS), (CLOSING, _CLOSES), (BULLETS, _BULLET), (NUMBERED, _NUMBERED), ("0123456789", _DIGIT),
+    ):  # fmt: skip
+        table[[ord(c) for c in characters]] |= bit
+    table[kinds() == Kind.SPACE] |= _BLANK
+    return table

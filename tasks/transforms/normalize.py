@@ -25,11 +25,24 @@ import numpy.typing as npt
 import polars as pl
 
 from tasks.transforms import html_remains
-from tasks.transforms.characters import FOLDED, HAN, SPACES, WIDE, Points, batches, characters_mask, decode, kind_mask
+from tasks.transforms.characters import (
+    FOLDED,
+    HAN,
+    SPACES,
+    WIDE,
+    Points,
+    batches,
+    characters_mask,
+    decode,
+    encode,
+    kind_mask,
+)
+from tasks.transforms.compiled import compiled
 from tasks.transforms.mojibake import MIN_ODD_RATIO, ODD_CHARACTERS
 
 Mask = npt.NDArray[np.bool_]
 Needs = npt.NDArray[np.uint8]
+Table = npt.NDArray[np.int64]
 
 REMOVED = (
     "\\x00-\\x08\\x0e-\\x1f\\x7f\\x81\\x8d\\x8f\\x90\\x9d\u00ad\u180e\u200b\u200c\u200e\u200f\u202a-\u202e\u2060-\u2064"
@@ -50,9 +63,11 @@ BEFORE_JOINER = "\u00a9\u00ae\u203c-\u3299\ufe0f\U0001f000-\U0001faff"  # emoji 
 # What a row needs, as bits. ODD: it may be mojibake, which is not for this module to undo.
 CONTROLS, FULL_WIDTH, UNSTABLE, MARKUP, LAYOUT, REPEATS, ODD = (1 << i for i in range(7))
 _EDITED = CONTROLS | FULL_WIDTH | LAYOUT | REPEATS
-_BORDER = 0xFFFF  # stands between the texts of a batch; no text can hold it, since it is in REMOVED
+_REPEATED, _OPENS, _TAKES_JOINER = 1, 2, 4  # bits of `_classes`
 _LF, _SPACE, _TAB, _CR, _JOINER = 0x0A, 0x20, 0x09, 0x0D, 0x200D
 _DROP = 0  # in `_mapping`: the character goes; NUL itself goes too
+_MEANT = {chr(code): chr(meant) for code, meant in (FOLDED | WINDOWS).items()}
+_FOLDABLE, _REMOVABLE = re.compile(f"[{''.join(_MEANT)}]"), re.compile(f"[{REMOVED}]")
 _MARKUP = f"{html_remains.ENTITY}|{html_remains.TAG}"
 
 
@@ -84,31 +99,43 @@ def on_rows(values: pl.Series, hit: Mask, step: Callable[[pl.Series], pl.Series]
 
 def untidy(text: pl.Series) -> Needs:
     """What each row needs, as bits. Shape [rows]."""
-    found = [_untidy(text[start:stop]) for start, stop in batches(text)]
-    return np.concatenate(found) if found else np.zeros(0, np.uint8)
-
-
-def _untidy(text: pl.Series) -> Needs:
-    codes = decode(text)
-    points = codes.points
-    bits = bit_table()[points]
-    odd = bits >= ODD
-    if odd.any():
-        few = np.add.reduceat(odd, codes.starts, dtype=np.int64) < codes.lengths * (MIN_ODD_RATIO / 2)
-        bits &= ~np.repeat(few * np.uint8(ODD), codes.lengths)
-    space, feed = points == _SPACE, points == _LF
-    blank = space | feed
-    pair = space[:-1] & blank[1:]
-    pair |= feed[:-1] & space[1:]
-    same = points[1:] == points[:-1]
-    three = same[1:] & same[:-1]
-    bits[:-1][pair] |= LAYOUT
-    bits[:-2][three & feed[:-2]] |= LAYOUT
-    four = np.flatnonzero(three[1:] & three[:-1])
-    bits[four[characters_mask(REPEATED)[points[four]]]] |= REPEATS
-    needs = np.bitwise_or.reduceat(bits, codes.starts)
-    needs[blank[codes.starts] | blank[np.maximum(codes.starts + codes.lengths - 2, codes.starts)]] |= LAYOUT
+    needs = np.zeros(len(text), np.uint8)
+    for start, stop in batches(text):
+        codes = decode(text[start:stop])
+        _untidy(
+            codes.points, codes.starts, codes.lengths, bit_table(), _classes(), MIN_ODD_RATIO / 2, needs[start:stop]
+        )
     return needs
+
+
+@compiled
+def _untidy(
+    points: Points, starts: Table, lengths: Table, bits: Needs, classes: Needs, odd: float, needs: Needs
+) -> None:
+    for row in range(len(starts)):
+        found, strange, same, before = 0, 0, 0, np.uint32(_LF)
+        for i in range(starts[row], starts[row] + lengths[row]):
+            point = points[i]
+            bit = bits[point]
+            found |= bit
+            strange += bit >= ODD
+            if point == before:
+                same += 1
+                if point == _SPACE or (point == _LF and same == 2):
+                    found |= LAYOUT
+                elif same == 3 and classes[point] & _REPEATED:
+                    found |= REPEATS
+            else:
+                same = 0
+                if (point == _LF or before == _LF) and (point == _SPACE or before == _SPACE):
+                    found |= LAYOUT
+            before = point
+        last = starts[row] + lengths[row] - 1
+        if lengths[row] > 1 and (points[starts[row]] == _LF or points[last - 1] == _LF):
+            found |= LAYOUT
+        if strange < lengths[row] * odd:
+            found &= ~ODD
+        needs[row] = found
 
 
 @cache
@@ -153,7 +180,8 @@ def _mapping() -> Points:
 
 def _composed(text: str) -> str:
     """NFC; free of controls first, which would hide both combining characters and markup."""
-    return unicodedata.normalize("NFC", re.sub(f"[{REMOVED}]", "", text).translate(FOLDED | WINDOWS))
+    bare = _FOLDABLE.sub(lambda one: _MEANT[one[0]], _REMOVABLE.sub("", text))
+    return unicodedata.normalize("NFC", bare)
 
 
 def _unmarked(text: str) -> str:
@@ -179,76 +207,95 @@ def _edited(text: pl.Series) -> pl.Series:
 
 def _edit(text: pl.Series) -> pl.Series:
     codes = decode(text)
-    points = _mapping()[codes.points]
-    points[codes.starts + codes.lengths - 1] = _BORDER
-    keep = points != _DROP
-    points = points if keep.all() else points[keep]
-    points = _returns(_joiners(points))
-    points = _line_feeds(_spaces(points))
-    three = (points[3:] == points[2:-1]) & (points[2:-1] == points[1:-2]) & (points[1:-2] == points[:-3])
-    if three.any():
-        keep = np.ones(len(points), bool)
-        keep[3:] = ~(three & characters_mask(REPEATED)[points[3:]])
-        points = points[keep]
-    joined = pl.Series([points[:-1].tobytes().decode("utf-32-le")])
-    return joined.str.split(chr(_BORDER)).explode()
+    content = np.empty(4 * len(codes.points), np.uint8)
+    ends = np.zeros(len(codes.starts) + 1, np.int64)
+    blanks = np.empty(int(codes.lengths.max(initial=1)), np.uint32)
+    _rewrite(codes.points, codes.starts, codes.lengths, _mapping(), _classes(), blanks, content, ends)
+    return encode(content[: ends[-1]], ends)
 
 
-def _joiners(points: Points) -> Points:
-    joiner = points == _JOINER
-    if not joiner.any():
-        return points
-    kept: Points = points[~joiner | _in_class(BEFORE_JOINER)[np.append(_BORDER, points[:-1])]]
-    return kept
+@compiled
+def _rewrite(
+    points: Points, starts: Table, lengths: Table, mapping: Points, classes: Needs,
+    blanks: Points, content: Needs, ends: Table,
+) -> None:  # fmt: skip
+    """Write every row anew as UTF-8.
+
+    Blanks and line feeds wait until it is known what comes behind them. Blanks that end a line go, those before Chinese
+    text at its start too; other runs inside a line become one. No blank line stands at either end of a text, and never
+    two together. A carriage return before a line feed goes, any other is a line end. A joiner stays behind an emoji.
+    """
+    at = 0
+    for row in range(len(starts)):
+        written, feeds, waiting, same = False, 0, 0, 0
+        before, last, returned = np.uint32(_LF), np.uint32(_LF), False
+        for i in range(starts[row], starts[row] + lengths[row] - 1):
+            point = mapping[points[i]]
+            if point == _DROP:
+                continue
+            joins = classes[before] & _TAKES_JOINER
+            before = point
+            if point == _JOINER and not joins:
+                continue
+            if point in (_SPACE, _TAB):
+                blanks[waiting] = point
+                waiting += 1
+                returned = False
+                continue
+            if point in (_LF, _CR):
+                feeds += not (returned and point == _LF)
+                returned = point == _CR
+                waiting = 0
+                continue
+            returned = False
+            if feeds or not written:
+                for _ in range(min(feeds, 2) if written else 0):
+                    content[at] = _LF
+                    at, last = at + 1, np.uint32(_LF)
+                if classes[point] & _OPENS:
+                    waiting = 0
+                for k in range(waiting):
+                    content[at] = blanks[k]
+                    at, last = at + 1, blanks[k]
+            elif waiting:
+                content[at] = _SPACE
+                at, last = at + 1, np.uint32(_SPACE)
+            feeds, waiting, written = 0, 0, True
+            same = same + 1 if point == last else 1
+            if same > 3 and classes[point] & _REPEATED:
+                continue
+            last = point
+            at = _write(content, at, point)
+        ends[row + 1] = at
 
 
-def _returns(points: Points) -> Points:
-    """A carriage return before a line feed goes, any other becomes one."""
-    returns = points == _CR
-    if not returns.any():
-        return points
-    gone = returns & (np.append(points[1:], _BORDER) == _LF)
-    points[returns] = _LF
-    kept: Points = points[~gone]
-    return kept
+@compiled
+def _write(content: Needs, at: int, point: int) -> int:
+    """Append a code point as UTF-8; returns where the next one goes."""
+    if point < 0x80:
+        content[at] = point
+        return at + 1
+    if point < 0x800:
+        content[at] = 0xC0 | point >> 6
+        content[at + 1] = 0x80 | point & 0x3F
+        return at + 2
+    if point < 0x10000:
+        content[at] = 0xE0 | point >> 12
+        content[at + 1] = 0x80 | point >> 6 & 0x3F
+        content[at + 2] = 0x80 | point & 0x3F
+        return at + 3
+    content[at] = 0xF0 | point >> 18
+    content[at + 1] = 0x80 | point >> 12 & 0x3F
+    content[at + 2] = 0x80 | point >> 6 & 0x3F
+    content[at + 3] = 0x80 | point & 0x3F
+    return at + 4
 
 
-def _spaces(points: Points) -> Points:
-    """Blanks that end a line go, those before Chinese text at its start too; other runs inside a line become one."""
-    begins, ends = _runs((points == _SPACE) | (points == _TAB))
-    if not len(begins):
-        return points
-    before = points[begins - 1]  # the first run of a batch may begin at 0: -1 is then the last border
-    behind = points[ends]
-    last = (behind == _LF) | (behind == _BORDER)
-    first = (before == _LF) | (before == _BORDER)
-    gone = last | (first & (kind_mask(*HAN) | characters_mask(OPENING))[behind])
-    inner = ~gone & ~first
-    points[begins[inner]] = _SPACE
-    return _without(
-        points, np.concatenate([begins[gone], begins[inner] + 1]), np.concatenate([ends[gone], ends[inner]])
-    )
-
-
-def _line_feeds(points: Points) -> Points:
-    """No blank lines at either end of a text, and never two together."""
-    begins, ends = _runs(points == _LF)
-    if not len(begins):
-        return points
-    gone = (points[begins - 1] == _BORDER) | (points[ends] == _BORDER)
-    return _without(points, np.where(gone, begins, np.minimum(begins + 2, ends)), ends)
-
-
-def _runs(mask: Mask) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]:
-    """Where runs of true begin, and where they end (exclusive). The last value is never true."""
-    edges = np.flatnonzero(mask[1:] != mask[:-1]) + 1
-    if len(mask) and mask[0]:
-        edges = np.append(0, edges)
-    return edges[::2], edges[1::2]
-
-
-def _without(points: Points, begins: npt.NDArray[np.int64], ends: npt.NDArray[np.int64]) -> Points:
-    """Points outside all the ranges [begin, end); ranges may be empty but do not overlap."""
-    change = np.bincount(begins, minlength=len(points) + 1) - np.bincount(ends, minlength=len(points) + 1)
-    kept: Points = points[np.cumsum(change[:-1]) == 0]
-    return kept
+@cache
+def _classes() -> Needs:
+    """For every code point, as bits, what it may do beside its neighbours."""
+    table = np.zeros(0x110000, np.uint8)
+    table[[ord(c) for c in REPEATED]] |= _REPEATED
+    table[kind_mask(*HAN) | characters_mask(OPENING)] |= _OPENS
+    table[_in_class(BEFORE_JOINER)] |= _TAKES_JOINER
+    return table

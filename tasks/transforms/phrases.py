@@ -1,13 +1,13 @@
-"""词表 phrases: what advertising, gambling and adult spam is made of. Our own lists; no outside list is copied.
+"""词表 phrases: what advertising, gambling, adult spam, fraud and machine-made text is made of. Our own lists.
 
-A phrase stands here when spam needs it and prose hardly ever uses it: 赌博 and 色情 are words of statutes and news and
-are absent; 真人荷官 and 激情裸聊 are not. One phrase says nothing: the rules ask for a share of the text, and for
-several different phrases of advertising.
+No outside list is copied. A phrase stands here when such text needs it and prose hardly ever uses it: 赌博 and 色情 are
+words of statutes and news and are absent; 真人荷官 and 激情裸聊 are not. One phrase says nothing: the rules ask for a
+share of the text, and for several different phrases. Latin letters are lower case here and match both cases;
+`phrase_counts` finds the traditional form of every phrase, too.
 """
 
 from __future__ import annotations
 
-MIN_ADVERTS_PER_CHAR = 0.005  # below this density no text can be advertising: the longest phrase has 5 characters
 ADVERTISING: tuple[str, ...] = (
     # selling and urging
     "全场", "钜惠", "特惠", "特价", "原价", "折后", "低至", "秒杀价", "抢购", "选购", "买一送", "优惠活动", "优惠价",
@@ -20,22 +20,51 @@ ADVERTISING: tuple[str, ...] = (
     "节快乐", "新年好", "好消息", "大酬宾", "盛大开业", "隆重开业", "隆重推出", "特推出", "本公司",
     # contact
     "详询", "咨询电话", "咨询热线", "服务热线", "订购热线", "热线", "致电", "来电", "联系电话", "电话", "加微信",
-    "微信号", "扫码", "加群", "加我", "客服QQ", "联系QQ", "在线咨询", "点击咨询", "退订", "回T", "回复TD", "地址",
+    "微信号", "扫码", "加群", "加我", "客服qq", "联系qq", "在线咨询", "点击咨询", "退订", "回t", "回复td", "地址",
     # trades that live of it
     "贷款", "无抵押", "免息", "放款", "日息", "首付", "开盘", "均价", "样板房", "装修", "家装", "建材", "开课", "报名",
     "会员卡", "充值", "积分", "代开发票", "代办", "办证", "刻章", "专业承接", "名额", "免费", "优惠", "活动",
 )  # fmt: skip
 
-FLAGGED: tuple[str, ...] = (
-    # gambling
+GAMBLING: tuple[str, ...] = (
     "真人荷官", "在线博彩", "网上博彩", "博彩网站", "博彩公司", "博彩平台", "在线赌场", "真人赌场", "网上赌场",
-    "澳门赌场", "真人娱乐城", "娱乐城开户", "线上娱乐", "百家乐", "老虎机", "时时彩", "北京赛车", "重庆时时", "六合彩",
-    "六合宝典", "特码", "三肖", "一肖中特", "开奖直播", "彩票平台", "彩金", "注册送彩", "棋牌游戏平台", "投注平台",
-    "体育投注", "赌球网", "足球外围", "现金网", "皇冠体育", "威尼斯人官网", "葡京", "返水",
-    # adult
+    "澳门赌场", "真人娱乐城", "娱乐城开户", "线上娱乐", "娱乐平台", "百家乐", "老虎机", "时时彩", "北京赛车",
+    "重庆时时", "六合彩", "六合宝典",
+    "特码", "三肖", "一肖中特", "开奖直播", "彩票平台", "彩金", "注册送彩", "棋牌游戏平台",
+    "投注平台", "体育投注", "赌球网", "足球外围", "现金网", "皇冠体育", "威尼斯人官网", "葡京", "返水", "北京pk10",
+    "幸运飞艇", "快三计划", "计划群", "回血上岸", "稳赚不赔", "首存", "提款秒到", "注单", "电子游艺", "捕鱼达人",
+    "欧洲杯竞猜", "滚球", "赔率高", "免费试玩", "官网登录入口", "官方入口", "下注",
+)  # fmt: skip
+
+ADULT: tuple[str, ...] = (
     "激情裸聊", "裸聊", "一夜情", "成人电影", "成人小说", "成人视频", "情色电影", "无码视频", "高清无码", "日韩无码",
     "国产自拍", "自拍偷拍", "人妻熟女", "美女视频聊天", "色情电影", "黄色电影", "黄色网站", "全套服务", "同城约炮",
-    "约炮", "楼凤", "催情药", "迷奸", "迷药", "春药", "伟哥", "丝袜美腿", "av在线", "AV在线", "三级片",
-    # forged papers and fraud
-    "办假证", "代办文凭", "假文凭", "仿真枪", "窃听器", "复制手机卡", "改号软件", "代开增值税", "刷单兼职",
+    "约炮", "楼凤", "催情药", "迷奸", "迷药", "春药", "伟哥", "丝袜美腿", "av在线", "三级片", "成人直播", "福利视频",
+    "在线观看免费", "无遮挡", "国产精品", "中文字幕在线", "久久精品", "亚洲无码", "毛片", "小姐上门", "学生妹",
+    "外围女", "上门服务", "包夜", "情趣内衣诱惑", "巨乳", "口爆", "内射", "少妇",
+)  # fmt: skip
+
+FRAUD: tuple[str, ...] = (
+    "办假证", "代办文凭", "假文凭", "仿真枪", "窃听器", "复制手机卡", "改号软件", "代开增值税", "刷单兼职", "刷单",
+    "日赚", "日结工资", "躺赚", "网赚", "黑户可贷", "不看征信", "套现", "代还信用卡", "洗白征信", "出售银行卡",
+    "四件套出售", "跑分平台", "内部消息股", "涨停牛股", "带单老师", "荐股", "办理毕业证", "学历包过", "考前答案",
+)  # fmt: skip
+
+# What a program leaves behind: an assistant that speaks of itself, an empty template, a page that only a script fills,
+# and the set phrases of articles that are spun out of others.
+MACHINE: tuple[str, ...] = (
+    "作为一个人工智能", "作为人工智能", "作为一个ai", "作为一款ai", "作为ai语言模型", "作为一个语言模型",
+    "作为语言模型", "我是一个人工智能",
+    "我是一款人工智能", "我的训练数据", "截至我的知识", "我的知识截止", "我无法提供", "我无法访问",
+    "抱歉，我不能", "抱歉，我无法", "如果您还有其他问题", "如果你有任何其他问题", "请随时告诉我", "希望以上信息对您",
+    "希望这些信息对", "希望这个回答", "以下是一篇关于", "以下是一个关于", "as an ai language model", "由ai生成",
+    "本文由ai", "ai生成内容", "本文由机器", "自动生成的文章", "机器翻译", "以上翻译结果",
+    "lorem ipsum", "dolor sit amet", "[object object]", "undefined", "请在此处输入", "在此处添加", "此处输入正文",
+    "请输入内容", "这里是正文", "这里是标题", "示例文本", "占位文字", "{{", "}}", "${", "<%=", "%>", "%s",
+    "请启用javascript", "浏览器不支持javascript", "开启javascript", "document.write", "window.location", "var _hmt",
+    "function(){", "getelementbyid", "addeventlistener", "queryselector", "正在加载中", "页面加载中", "正在跳转",
+    "小编为大家", "小编给大家", "小编带大家", "小编整理", "小编来", "跟着小编", "和小编一起", "以上就是小编",
+    "以上就是关于", "的全部内容了", "一起来看看吧", "一起来了解", "一起来看看", "下面就来", "相信很多人", "很多小伙伴",
+    "小伙伴们", "希望对大家有所帮助", "希望能够帮助到", "希望能帮助到", "感兴趣的朋友", "不知道的朋友",
+    "如果您觉得本文", "更多精彩内容", "敬请关注", "本文地址", "转载请注明", "文章来源于网络", "如有侵权", "关键词：",
 )  # fmt: skip

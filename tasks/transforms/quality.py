@@ -24,7 +24,6 @@ taken over visible characters (spaces and line ends left out) unless said otherw
 
 from __future__ import annotations
 
-from functools import cache
 from typing import Any
 
 import numpy as np
@@ -32,33 +31,37 @@ import numpy.typing as npt
 import polars as pl
 
 from data_contracts.stages import CleanConfig
-from tasks.transforms import characters, lines, phrases, repetition
-from tasks.transforms.characters import HAN, Kind, Table
+from tasks.transforms import characters, lines, phrase_counts, repetition, tally
+from tasks.transforms.characters import HAN, Kind
 
-# Function characters. A text of any period that has none of them is a list, a menu or noise.
-STOP_MODERN = "的了是在和不有我这就也人都一个们到说要去你会着没"
-STOP_CLASSICAL = "之乎者也其而以於于曰矣焉哉何不無无有所為为"
-# Written Cantonese uses these all the time, standard Chinese hardly ever.
-CANTONESE = "嘅咗啲喺嚟冇佢哋唔嗰乜嘢咁畀睇"
 MIN_LINES = 4  # a share of fewer lines says nothing: extractors often give one line
-TEXT = pl.col("text")
-Signal = npt.NDArray[Any]  # [rows]
+FLAGGED = ("gambling", "adult", "fraud")  # lists whose words are flagged
 
 
 def measure(frame: pl.DataFrame) -> pl.DataFrame:
     """The same rows with every signal of the table above, for normalised `text`; null reads as empty."""
     parts = [_measured(frame["text"][start:stop]) for start, stop in characters.batches(frame["text"])]
     found = pl.concat(parts) if parts else _measured(frame["text"])
-    return pl.concat([frame, found], how="horizontal").pipe(_phrases)
+    return pl.concat([frame, found], how="horizontal").with_columns(
+        bracket_ratio=_bracketed(frame["text"], found["chars"])
+    )
+
+
+def _bracketed(text: pl.Series, chars: pl.Series) -> pl.Series:
+    """Share of characters that stand inside 【】, with the brackets."""
+    hit = text.str.contains("【", literal=True).fill_null(False)
+    inside = text.filter(hit).str.extract_all(r"【[^【】\n]{0,200}】").list.join("").str.len_chars()
+    return pl.Series(np.zeros(len(text))).scatter(hit.arg_true(), inside / chars.filter(hit).clip(1))
 
 
 def _measured(text: pl.Series) -> pl.DataFrame:
     """Signals of one batch of rows."""
     codes = characters.decode(text)
-    table = characters.tabulate(codes)
+    counted = tally.tally(codes)
     laid = lines.layout(codes)
     repeated = repetition.repetition(codes)
-    kind = table.kinds
+    named = phrase_counts.found(codes)
+    kind = counted.kinds
     visible = np.maximum(1, kind.sum(axis=1) - kind[:, Kind.SPACE] - kind[:, Kind.LINE_FEED])
     han = kind[:, HAN].sum(axis=1)
     count, per_line = np.maximum(1, laid.lines), {}
@@ -81,72 +84,31 @@ def _measured(text: pl.Series) -> pl.DataFrame:
             "duplicate_line_ratio": repeated.lines,
             "top_ngram_ratio": repeated.top,
             "duplicate_ngram_ratio": repeated.duplicate,
-            "unigram_entropy": _entropy(table, len(text)),
-            "cantonese_ratio": _cantonese(table, len(text)),
-            "stop_characters": _stop_characters(table, len(text)),
+            "unigram_entropy": counted.entropy.round(6),
+            "cantonese_ratio": counted.cantonese / np.maximum(1, codes.lengths - 1),
+            "stop_characters": counted.stop_kinds,
+            "stop_ratio": counted.stops / np.maximum(1, han),
+            "punctuation_ratio": kind[:, Kind.MARK] / visible,
+            "sentences": counted.sentences,
+            **_phrases(named, codes.lengths - 1),
         }
     )
 
 
-def _entropy(table: Table, size: int) -> Signal:
-    """Shannon entropy of each row's visible characters, nat; 0 for an empty row. Rounded: sums may differ in order."""
-    seen = ~characters.kind_mask(Kind.SPACE, Kind.LINE_FEED)[table.points]
-    rows, counts = table.rows[seen], table.counts[seen]
-    total = np.maximum(1, np.bincount(rows, weights=counts, minlength=size))
-    inner = np.bincount(rows, weights=_n_log_n()[counts], minlength=size)
-    return np.round(np.maximum(0.0, np.log(total) - inner / total), 6)
-
-
-@cache
-def _n_log_n() -> Signal:
-    n = np.arange(1, characters.SAMPLE + 1, dtype=np.float64)
-    return np.append(0.0, n * np.log(n))
-
-
-def _stop_characters(table: Table, size: int) -> Signal:
-    """How many different function characters each row has: of modern or of classical Chinese, whichever is more."""
-    found = []
-    for stops in (STOP_MODERN, STOP_CLASSICAL):
-        hit = characters.characters_mask(stops)[table.points]
-        found.append(np.bincount(table.rows[hit], minlength=size))
-    return np.maximum(*found)
-
-
-def _cantonese(table: Table, size: int) -> Signal:
-    """Share of characters that only written Cantonese uses much."""
-    hit = characters.characters_mask(CANTONESE)[table.points]
-    total = np.bincount(table.rows, weights=table.counts, minlength=size)
-    return np.bincount(table.rows[hit], weights=table.counts[hit], minlength=size) / np.maximum(1, total)
-
-
-def _phrases(frame: pl.DataFrame) -> pl.DataFrame:
-    """Signals that need substrings: text inside 【】, flagged words, advertising phrases.
-
-    Phrases are taken out only where a cheap count says that it can matter; elsewhere advert_ratio reads 0.
-    """
-    text, chars = frame["text"].fill_null(""), frame["chars"].clip(1)
-    bracketed = text.str.contains("【", literal=True)
-    flagged = text.str.contains_any(list(phrases.FLAGGED))
-    advert = text.str.count_matches("|".join(phrases.ADVERTISING)) / chars > phrases.MIN_ADVERTS_PER_CHAR
-
-    def share(hit: pl.Series, found: pl.Expr) -> tuple[Signal, Signal, Signal]:
-        """(characters found / characters, pieces found, different ones) of every row, 0 where not hit."""
-        lists = text.filter(hit).to_frame().select(found.alias("f")).to_series()
-        here = hit.to_numpy()
-        ratio, pieces, different = np.zeros(len(text)), np.zeros(len(text), np.int64), np.zeros(len(text), np.int64)
-        ratio[here] = lists.list.join("").str.len_chars().to_numpy() / chars.filter(hit).to_numpy()
-        pieces[here], different[here] = lists.list.len().to_numpy(), lists.list.n_unique().to_numpy()
-        return ratio, pieces, different
-
-    flagged_ratio, flagged_words, _ = share(flagged, TEXT.str.extract_many(list(phrases.FLAGGED), leftmost=True))
-    advert_ratio, _, advert_phrases = share(advert, TEXT.str.extract_many(list(phrases.ADVERTISING), leftmost=True))
-    return frame.with_columns(
-        bracket_ratio=share(bracketed, TEXT.str.extract_all(r"【[^【】\n]{0,200}】"))[0],
-        flagged_ratio=flagged_ratio,
-        flagged_words=flagged_words,
-        advert_ratio=advert_ratio,
-        advert_phrases=advert_phrases,
-    )
+def _phrases(named: phrase_counts.Found, chars: npt.NDArray[np.int64]) -> dict[str, npt.NDArray[Any]]:
+    """Counts and shares of the lists of phrases."""
+    number = dict(zip(phrase_counts.LISTS, named.pieces.T, strict=True))
+    share = dict(zip(phrase_counts.LISTS, named.chars.T / np.maximum(1, chars), strict=True))
+    different = dict(zip(phrase_counts.LISTS, named.different.T, strict=True))
+    return {
+        **{f"{name}_words": number[name] for name in FLAGGED},
+        "flagged_words": np.sum([number[name] for name in FLAGGED], axis=0),
+        "flagged_ratio": np.sum([share[name] for name in FLAGGED], axis=0),
+        "advert_phrases": different["advert"],
+        "advert_ratio": share["advert"],
+        "machine_phrases": different["machine"],
+        "machine_ratio": share["machine"],
+    }
 
 
 def length_rules(cfg: CleanConfig) -> dict[str, pl.Expr]:

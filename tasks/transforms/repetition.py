@@ -7,45 +7,24 @@ not count. A polynomial hash modulo 2^64 over scrambled code points stands for e
 
 from __future__ import annotations
 
-from functools import lru_cache
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
-import polars as pl
 
-from tasks.transforms.characters import LINE_FEED, ROW_SHIFT, WORD, Codes, kind_mask, runs, sampled
+from tasks.transforms.characters import WORD, Codes, Points, kind_mask
+from tasks.transforms.compiled import compiled
 
 Hashes = npt.NDArray[np.uint64]
 Ratios = npt.NDArray[np.float64]
-Index = npt.NDArray[np.int64]
+Table = npt.NDArray[Any]
 
 TOP_CHARS = 4  # about two to three words, the middle of MAP-CC's top 2-, 3- and 4-gram rules
 DUPLICATE_CHARS = 13  # ChineseWebText: repeated 13-grams of characters
 SAMPLE = 2048  # n-grams of one row; of a row ten times as long the shares are right to about .1
 MAX_CHARS = 1_000_000  # only so much of a text is looked at, which bounds memory
-_BASE = 0x9E3779B97F4A7C15  # odd, so that it has an inverse modulo 2^64
-
-
-@lru_cache(maxsize=2)
-def _powers(length: int) -> tuple[Hashes, Hashes]:
-    """_BASE^i and _BASE^-i modulo 2^64 for i < length."""
-    ones = np.ones(length, np.uint64)
-    up, down = ones.copy(), ones.copy()
-    up[1:], down[1:] = np.uint64(_BASE), np.uint64(pow(_BASE, -1, 1 << 64))
-    return np.cumprod(up, dtype=np.uint64), np.cumprod(down, dtype=np.uint64)
-
-
-def _prefix(points: npt.NDArray[np.uint32]) -> tuple[Hashes, Hashes]:
-    """Hashes of all prefixes (one more than points), and the factors that move a segment to position 0."""
-    up, down = _powers(1 << max(16, len(points).bit_length()))
-    scrambled = points.astype(np.uint64)
-    scrambled *= np.uint64(0xD6E8FEB86659FD93)
-    scrambled ^= scrambled >> np.uint64(32)
-    scrambled *= up[: len(points)]
-    hashes = np.zeros(len(points) + 1, np.uint64)
-    np.cumsum(scrambled, out=hashes[1:])
-    return hashes, down
+_SLOTS = 4 * SAMPLE  # of the hash table for n-grams; it is never more than half full
+_ODD = np.uint64(0x9E3779B97F4A7C15)
 
 
 class Repetition(NamedTuple):
@@ -60,74 +39,125 @@ def repetition(codes: Codes) -> Repetition:
     """Measure every row. Rows of more than SAMPLE n-grams are estimated.
 
     top is then taken from scattered n-grams, duplicate from the n-grams whose hash has zeros in a fixed place
-    (which keeps or drops all copies of one n-gram together).
+    (which keeps or drops all copies of one n-gram together). A text measures the same in any company.
     """
-    keep = kind_mask(*WORD)[codes.points]
-    if codes.lengths.max(initial=0) > MAX_CHARS:
-        keep &= np.arange(len(keep)) - np.repeat(codes.starts, codes.lengths) < MAX_CHARS
-    before = np.zeros(len(keep) + 1, np.int64)
-    np.cumsum(keep, out=before[1:])
-    starts = before[codes.starts]
-    lengths = before[codes.starts + codes.lengths] - starts
-    hashes, down = _prefix(codes.points[keep])
-    return Repetition(
-        _lines(codes, before, hashes, down),
-        _top(hashes, down, starts, lengths),
-        _duplicate(hashes, down, starts, lengths),
-    )
+    found = Repetition(*(np.zeros(len(codes.lengths)) for _ in Repetition._fields))
+    longest = int(min(codes.lengths.max(initial=1), MAX_CHARS)) + 1
+    slots = max(_SLOTS, 1 << (2 * longest).bit_length())  # room for a text of lines of one character; rarely touched
+    words, keys, stamps = np.empty(longest, np.uint64), np.empty(slots, np.uint64), np.zeros(slots, np.int64)
+    counts = np.empty(_SLOTS, np.int64)
+    is_word = kind_mask(*WORD)
+    _repetition(codes.points, codes.starts, codes.lengths, is_word, MAX_CHARS, words, keys, stamps, counts, *found)
+    return found
 
 
-def _lines(codes: Codes, before: Index, hashes: Hashes, down: Hashes) -> Ratios:
-    """`before[i]` is the number of word characters before point i; lines without any do not count."""
-    ends = before[np.flatnonzero(codes.points == LINE_FEED)]
-    begins = np.append(0, ends[:-1])[: len(ends)]
-    filled = ends > begins
-    ends, begins = ends[filled], begins[filled]
-    row = np.searchsorted(before[codes.starts + codes.lengths], begins, side="right")
-    line = (hashes[ends] - hashes[begins]) * down[begins]
-    line ^= (row.astype(np.uint64) + np.uint64(1)) * np.uint64(0xC2B2AE3D27D4EB4F)
-    again = ~pl.Series(line).is_first_distinct().to_numpy()
-    rows, width = len(codes.lengths), ends - begins
-    repeated = np.bincount(row[again], weights=width[again], minlength=rows)
-    return repeated / np.maximum(1, np.bincount(row, weights=width, minlength=rows))
+@compiled
+def _repetition(
+    points: Points, starts: Table, lengths: Table, is_word: Table, most: int,
+    words: Hashes, keys: Hashes, stamps: Table, counts: Table, lines: Ratios, top: Ratios, duplicate: Ratios,
+) -> None:  # fmt: skip
+    """`stamps` says in which pass a slot was filled, so that no pass has to empty the table of the one before."""
+    stamp = 0
+    for row in range(len(starts)):
+        begin = starts[row]
+        end = begin + min(lengths[row], most)
+        stamp += 1
+        number, lines[row] = _lines(points, begin, end, is_word, words, keys, stamps, stamp)
+        stamp += 1
+        top[row] = _top(words, number, keys, stamps, stamp, counts)
+        stamp += 1
+        duplicate[row] = _duplicate(words, number, keys, stamps, stamp)
 
 
-def _top(hashes: Hashes, down: Hashes, starts: Index, lengths: Index) -> Ratios:
-    grams = np.maximum(0, lengths - TOP_CHARS + 1)
-    row, at = sampled(starts, grams, SAMPLE // 2)
-    distinct, counts = runs(_key((hashes[at + TOP_CHARS] - hashes[at]) * down[at], row))
-    number = np.bincount(distinct >> np.uint32(ROW_SHIFT), minlength=len(lengths))
-    most, present = np.zeros(len(lengths)), np.flatnonzero(number)
-    if len(present):
-        most[present] = np.maximum.reduceat(counts, (np.cumsum(number) - number)[present])
-    taken = np.bincount(row, minlength=len(lengths))
-    return np.where(most > 1, np.minimum(1.0, most * TOP_CHARS / np.maximum(1, taken)), 0.0)
+@compiled
+def _place(key: Any, keys: Hashes, stamps: Table, stamp: int, mask: int) -> Any:
+    """The slot that holds a key, or the free one that would."""
+    slot = np.int64(key * _ODD >> np.uint64(40)) & mask
+    while stamps[slot] == stamp and keys[slot] != key:
+        slot = (slot + 1) & mask
+    return slot
 
 
-def _duplicate(hashes: Hashes, down: Hashes, starts: Index, lengths: Index) -> Ratios:
-    n, rows = DUPLICATE_CHARS, len(lengths)
-    grams = np.maximum(0, lengths - n + 1)
-    if not grams.any():
-        return np.zeros(rows)
-    key = hashes[n:] - hashes[:-n]
-    key *= down[: len(key)]
-    inside = np.ones(len(hashes) - 1, bool)
-    last = (starts + lengths)[:, None] - np.arange(1, n)
-    inside[last[last >= starts[:, None]]] = False  # n-grams that would reach into the next row
-    inside = inside[: len(key)]
-    spread = np.ceil(np.log2(np.maximum(1, grams / SAMPLE))).astype(np.uint64)
-    if spread.any():  # the low half of the product decides, the high half is the key
-        zeros = np.repeat(((np.uint64(1) << spread) - np.uint64(1)) << np.uint64(24), lengths)[: len(key)]
-        inside &= (key * np.uint64(_BASE) & zeros) == 0
-    at = np.flatnonzero(inside)
-    sampled = np.add.reduceat(np.append(inside, np.zeros(n, bool)), starts, dtype=np.int64) * (lengths > 0)
-    distinct, _ = runs(_key(key[at], np.repeat(np.arange(rows), sampled)))
-    number = np.bincount(distinct >> np.uint32(ROW_SHIFT), minlength=rows)
-    return np.where(sampled > 0, 1 - number / np.maximum(1, sampled), 0.0)
+@compiled
+def _lines(
+    points: Points, begin: int, end: int, is_word: Table, words: Hashes, keys: Hashes, stamps: Table, stamp: int
+) -> tuple[int, float]:
+    """(word characters, share of them in lines that occurred before); fills `words` with scrambled characters."""
+    feeds = 1
+    for i in range(begin, end):
+        feeds += points[i] == 10
+    mask = 15
+    while mask < 2 * feeds:
+        mask = 2 * mask + 1
+    number, first, repeated, line = 0, 0, 0, np.uint64(0)
+    for i in range(begin, end + 1):
+        if i < end and points[i] != 10:
+            if is_word[points[i]]:
+                word = np.uint64(points[i]) * np.uint64(0xD6E8FEB86659FD93)
+                word ^= word >> np.uint64(32)
+                words[number] = word
+                number += 1
+                line = line * _ODD + word
+        elif number > first:
+            slot = _place(line, keys, stamps, stamp, mask)
+            if stamps[slot] == stamp:
+                repeated += number - first
+            else:
+                keys[slot], stamps[slot] = line, stamp
+            first, line = number, np.uint64(0)
+    return number, repeated / max(1, number)
 
 
-def _key(hashes: Hashes, row: Index) -> npt.NDArray[np.uint32]:
-    """The best bits of each hash below its row's number: of 1024 n-grams of a row, two collide once in four rows."""
-    key = ((hashes * np.uint64(_BASE)) >> np.uint64(64 - ROW_SHIFT)).astype(np.uint32)
-    key |= row.astype(np.uint32) << np.uint32(ROW_SHIFT)
-    return key
+@compiled
+def _top(words: Hashes, number: int, keys: Hashes, stamps: Table, stamp: int, counts: Table) -> float:
+    grams = number - TOP_CHARS + 1
+    if grams <= 0:
+        return 0.0
+    step = -(-grams // SAMPLE)
+    mask = 15
+    while mask < 2 * min(grams, SAMPLE):
+        mask = 2 * mask + 1
+    most, taken, at = 0, 0, 0
+    while at < grams:
+        # one out of every `step` places, scattered: a text with a period would else show always the same face
+        place = min(at + ((taken * 0x9E3779B1) >> 16) % step, grams - 1)
+        key = np.uint64(0)
+        for k in range(TOP_CHARS):
+            key = key * _ODD + words[place + k]
+        slot = _place(key, keys, stamps, stamp, mask)
+        if stamps[slot] != stamp:
+            keys[slot], stamps[slot], counts[slot] = key, stamp, 0
+        counts[slot] += 1
+        most = max(most, counts[slot])
+        taken += 1
+        at += step
+    return min(1.0, most * TOP_CHARS / taken) if most > 1 else 0.0
+
+
+@compiled
+def _duplicate(words: Hashes, number: int, keys: Hashes, stamps: Table, stamp: int) -> float:
+    grams = number - DUPLICATE_CHARS + 1
+    if grams <= 0:
+        return 0.0
+    zeros = np.uint64(0)  # a mask of bits that must be zero: one more for every doubling beyond SAMPLE
+    while grams > SAMPLE * np.int64(zeros + np.uint64(1)):
+        zeros = zeros * np.uint64(2) + np.uint64(1)
+    mask = 15
+    while mask < 2 * min(grams, SAMPLE):
+        mask = 2 * mask + 1
+    leaving = np.uint64(1)
+    for _ in range(DUPLICATE_CHARS):
+        leaving *= _ODD
+    key, taken, distinct = np.uint64(0), 0, 0
+    for i in range(number):
+        key = key * _ODD + words[i]
+        if i >= DUPLICATE_CHARS:
+            key -= leaving * words[i - DUPLICATE_CHARS]
+        if i < DUPLICATE_CHARS - 1 or (key ^ key >> np.uint64(29)) & zeros or 2 * distinct > mask:
+            continue
+        taken += 1
+        slot = _place(key, keys, stamps, stamp, mask)
+        if stamps[slot] != stamp:
+            keys[slot], stamps[slot] = key, stamp
+            distinct += 1
+    return 1 - distinct / taken if taken else 0.0

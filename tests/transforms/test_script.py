@@ -2,12 +2,13 @@ from __future__ import annotations
 
 import polars as pl
 
-from tasks.transforms.characters import Kind, decode, holds, tabulate
+from tasks.transforms.characters import Kind, decode, holds
 from tasks.transforms.script import script, simplify
+from tasks.transforms.tally import tally
 
 
 def test_kinds_of_characters() -> None:
-    table = tabulate(decode(pl.Series(["国们这國們這中一，。12aZあア한★\ufffd \n"])))
+    table = tally(decode(pl.Series(["国们这國們這中一，。12aZあア한★\ufffd \n"])))
     found = {kind: int(table.kinds[0, kind]) for kind in Kind if table.kinds[0, kind]}
     assert found == {
         Kind.SIMPLIFIED: 3, Kind.TRADITIONAL: 3, Kind.HAN: 2, Kind.MARK: 2, Kind.DIGIT: 2, Kind.LATIN: 2, Kind.KANA: 2,
