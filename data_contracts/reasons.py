@@ -60,6 +60,7 @@ REASONS: dict[str, Reason] = {
     # redact
     "personal_data": Reason("含个人信息且配置为丢弃", "it holds personal data and the config says drop"),
     # dedup
+    "same_url": Reason("另一来源有同一网址, 留下的是那一篇", "another source has the same URL; that one stays"),
     "exact_duplicate": Reason("与另一文档完全相同", "it equals another document"),
     "near_duplicate": Reason("与另一文档近似重复", "it nearly equals another document"),
     # encode

@@ -108,6 +108,9 @@ class DedupConfig(Model):
     bands: int = Field(14, ge=1, le=256, description="LSH 分带数; 门槛约 (1/bands)^(1/rows) = 0.72")
     rows_per_band: int = Field(8, ge=1, le=64, description="每带行数")
     min_similarity: float = Field(0.65, gt=0, le=1, description="签名相似度达到此值才算近似重复")
+    same_url: bool = Field(
+        True, description="几个来源各有一篇同一网址的文档时只留一篇 (one stays where several sources have one of a URL)"
+    )
     fold_script: bool = Field(True, description="比较前把繁体折叠为简体 (find traditional-script copies)")
     keep: Literal["longest", "oldest", "best"] = Field(
         "longest",

@@ -29,7 +29,7 @@ def corpus(cfg: CorpusConfig) -> Dataset:
         texts += [ingest_files(f, cfg.ingest, place) for f in cfg.files]  # 文件    JSONL, Parquet, text -> DOCUMENT
         documents = clean(texts, cfg.clean, place)  # 清洗    normalise, measure, refuse noise
         documents = redact(documents, cfg.redact, place)  # 脱敏    personal data -> placeholders
-        documents = dedup(documents, cfg.dedup, place)  # 去重    exact, then MinHash
+        documents = dedup(documents, cfg.dedup, place)  # 去重    one URL, equal texts, near copies
         documents = segment(documents, cfg.segment, place)  # 分词    DOCUMENT -> SEGMENTED
         gate(documents, asked(cfg.gate, "corpus"), place)  # 质量门  raises GateFailed; nothing later runs
         return publish(documents, "corpus", place)

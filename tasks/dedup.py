@@ -1,5 +1,6 @@
 """去重 dedup: DOCUMENT -> DOCUMENT. Of every group of copies one stays; each row that goes names it.
 
+    meet      a part of the URLs  of several sources' documents of one URL one stays; the rest follow it
     sign      a shard             digests, MinHash signatures, band keys, which document of a text is best
     link      a part of the bands edges between texts that share a band and resemble each other
     contract  a part of the edges drawn to one middle a cluster, until they are stars
@@ -28,8 +29,10 @@ from data_contracts.dataset import KEPT, File, Shard
 from data_contracts.schemas import DOCUMENT
 from data_contracts.stages import DedupConfig
 from tasks import rows
-from tasks.copies import keeping, linking, tables
+from tasks.copies import keeping, linking, meeting, tables
+from tasks.copies.keeping import FATES
 from tasks.copies.linking import BANDS, CARDS, UNIT_OF, UNITS
+from tasks.copies.meeting import ADDRESSES
 from tasks.rows import Room
 from tasks.stage import stage
 from tasks.transforms import clusters
@@ -38,16 +41,15 @@ from tasks.transforms.precedence import columns_of, id_texts
 from tasks.transforms.signatures import sign
 from tasks.work import Inputs, Output, Work
 
-_FATES = (None, "exact_duplicate", "near_duplicate")
-
 
 @stage(schema=DOCUMENT, libraries=("numpy", "opencc", "polars", "rensa"))
 def dedup(documents: Inputs, cfg: DedupConfig, work: Work) -> Output:
-    """去重 dedup: DOCUMENT -> DOCUMENT. Exact copies first, then near copies by MinHash; one of each group stays."""
+    """去重 dedup: DOCUMENT -> DOCUMENT. One URL, equal texts, near copies by MinHash: one of each group stays."""
     shards = [s for s in work.shards(documents) if s.rows_kept]
     if not shards:
         return Output([])
     signed = [made[0] for made in work.each(sign_shard, [(s.content, (s.files[KEPT], cfg)) for s in shards])]
+    signed = meeting.met(work, shards, signed, cfg)
     every = linking.lists(work, signed)
     removals, similar = keeping.removals(work, signed, every, linking.edges(work, signed, every, cfg), cfg)
     jobs = []
@@ -64,13 +66,13 @@ def dedup(documents: Inputs, cfg: DedupConfig, work: Work) -> Output:
 def sign_shard(room: Room, source: File, cfg: DedupConfig) -> list[Shard]:
     """What dedup must know of one shard, as four tables."""
     path = room.store.path(source)
-    wanted = dict.fromkeys(("doc_id", "text", *columns_of(cfg.keep)))
+    wanted = dict.fromkeys(("doc_id", "url", "source", "text", *columns_of(cfg.keep)))
     documents = pl.read_parquet(path, columns=[c for c in wanted if c in pl.read_parquet_schema(path)])
     made = sign(documents, cfg)
-    files = {name: tables.put(room, table) for name, table in zip((UNITS, BANDS, CARDS, UNIT_OF), made, strict=True)}
-    return [
-        Shard(content=files[CARDS].sha256, files=files, rows_in=len(made.units), measures={"bands": len(made.bands)})
-    ]
+    names = (UNITS, BANDS, CARDS, UNIT_OF, ADDRESSES)
+    files = {name: tables.put(room, table) for name, table in zip(names, made, strict=True)}
+    measures = {"bands": float(len(made.bands)), "addresses": float(len(made.addresses))}
+    return [Shard(content=files[CARDS].sha256, files=files, rows_in=len(made.units), measures=measures)]
 
 
 def mark_shard(room: Room, source: File, signed: Shard, removals: File | None) -> list[Shard]:
@@ -89,15 +91,19 @@ def _marks(unit_of: Table, cards: Table, removals: Table | None) -> list[pl.Seri
     kept, alike = card[:, clusters.ID].copy(), np.ones(len(card))
     fate = (card[:, clusters.ROW] != np.arange(len(card))).astype(np.int64)  # index into FATES
     if removals is not None:
+        follows = np.flatnonzero(removals[:, 4])
+        units = np.flatnonzero(removals[:, 4] == 0)
         found = np.full(len(cards), -1)
-        found[removals[:, 0].astype(np.int64)] = np.arange(len(removals))
-        gone = np.flatnonzero(found[unit_of] >= 0)
-        row = removals[found[unit_of[gone]]]
-        kept[gone], alike[gone] = row[:, 1], np.ascontiguousarray(row[:, 2]).view(np.float64)
-        fate[gone] = 1 + row[:, 3].astype(np.int64)
+        found[removals[units, 0].astype(np.int64)] = units
+        of_row = found[unit_of]
+        of_row[removals[follows, 4].astype(np.int64) - 1] = follows
+        gone = np.flatnonzero(of_row >= 0)
+        why = removals[of_row[gone]]
+        kept[gone], alike[gone] = why[:, 1], np.ascontiguousarray(why[:, 2]).view(np.float64)
+        fate[gone] = why[:, 3].astype(np.int64)
     names = pl.Series("duplicate_of", id_texts(kept), dtype=pl.String())
     marks = pl.select(
-        reason=pl.Series(_FATES, dtype=pl.String()).gather(fate), duplicate_of=names, similarity=pl.Series(alike)
+        reason=pl.Series(FATES, dtype=pl.String()).gather(fate), duplicate_of=names, similarity=pl.Series(alike)
     )
     return marks.with_columns(
         pl.when(pl.col("reason").is_not_null()).then(pl.col(c)).alias(c) for c in ("duplicate_of", "similarity")

@@ -16,20 +16,27 @@ from data_contracts.dataset import File, Shard
 from data_contracts.stages import DedupConfig
 from tasks.copies import tables
 from tasks.copies.linking import Lists
+from tasks.copies.meeting import FOLLOWERS
 from tasks.copies.tables import Part, Places
 from tasks.rows import Room
 from tasks.store import Store
 from tasks.transforms import clusters
+from tasks.transforms.clusters import Table
+from tasks.transforms.precedence import LAST
 from tasks.transforms.signatures import signatures_of
 from tasks.work import Work
 
 MEMBERS, REMOVALS = "members.npy", "removals.npy"
 NEAR = "near_"  # measures: documents that go, by similarity
 
-# Columns of members: digest of the cluster, precedence (3), place of the unit, its digest, its documents.
-_RANK, _PLACE, _DIGEST, _DOCUMENTS = slice(2, 5), 5, slice(6, 8), 8
+# Columns of members: digest of the cluster, precedence (3), place of the unit, its digest, its documents, and for a
+# follower 1 + its row.
+_RANK, _PLACE, _DIGEST, _DOCUMENTS, _FOLLOWER = slice(2, 5), 5, slice(6, 8), 8, 9
 _DOC_ID = 4
-# Columns of removals: shard, unit, document that stays, similarity (bits of a float), 1 for a near copy.
+# Columns of removals: shard, unit, document that stays, similarity (bits of a float), why (index into FATES), and for a
+# follower 1 + its row; else all documents of the unit go.
+FATES = (None, "exact_duplicate", "near_duplicate", "same_url")
+_EXACT, _NEAR, _SAME_URL = 1, 2, 3
 
 
 def removals(
@@ -37,7 +44,9 @@ def removals(
 ) -> tuple[File, dict[str, int]]:
     """A list of tables of removals, and the near duplicates by similarity: {"0.80": 12, ...}."""
     rows = sum(s.rows_in for s in signed)
-    grouped = tables.each_part(work, group, rows, (every.cards, edges))
+    none = tables.put(Room(work.store, work.scratch), np.zeros((0, 4), dtype=np.uint64))
+    followers = tables.put_list(work.store, (s.files.get(FOLLOWERS, none) for s in signed))
+    grouped = tables.each_part(work, group, rows, (every.cards, edges, followers))
     members = tables.put_list(work.store, (s.files[MEMBERS] for s in grouped))
     chosen = tables.each_part(work, choose, sum(s.rows_in for s in grouped), (members, every.units), cfg)
     counts: dict[str, int] = {}
@@ -47,17 +56,32 @@ def removals(
     return tables.put_list(work.store, (s.files[REMOVALS] for s in chosen)), dict(sorted(counts.items()))
 
 
-def group(room: Room, part: Part, cards: File, edges: File) -> list[Shard]:
-    """The units of one part of the digests that have a copy: an equal one in another shard, or an edge."""
+def group(room: Room, part: Part, cards: File, edges: File, followers: File) -> list[Shard]:
+    """The units of one part of the digests that have a copy: an equal one in another shard, an edge, or a follower."""
     own, places = tables.between(room.store, cards, part)
     ends, _ = tables.between(room.store, edges, part)
-    number, _ = clusters.numbered(own[:, :2])
-    root, tied = clusters.roots(own[:, :2], ends)
-    many = tied | (np.bincount(number, minlength=1)[number] > 1)
-    made = np.column_stack([root, own[:, clusters.RANK], places, own[:, :2], own[:, clusters.DOCUMENTS]])[many]
+    after, after_places = tables.between(room.store, followers, part)
+    alive = own[:, clusters.DOCUMENTS] > 0
+    members = np.concatenate([_members(own[alive], places[alive]), _following(after, after_places)])
+    number, _ = clusters.numbered(members[:, :2])
+    members[:, :2], tied = clusters.roots(members[:, :2], ends)
+    made = members[tied | (np.bincount(number, minlength=1)[number] > 1)]
     made = made[np.lexsort((made[:, 1], made[:, 0]))]
     file = tables.put(room, made)
     return [Shard(content=file.sha256, files={MEMBERS: file}, rows_in=len(made))]
+
+
+def _members(cards: Table, places: Places) -> Table:
+    digest, nobody = cards[:, clusters.DIGEST], np.zeros(len(cards), dtype=np.uint64)
+    return np.column_stack([digest, cards[:, clusters.RANK], places, digest, cards[:, clusters.DOCUMENTS], nobody])
+
+
+def _following(followers: Table, places: Places) -> Table:
+    """Members under the text that they follow, of which none can stay."""
+    last = np.full((len(followers), 3), LAST)
+    unit = (places & ~np.uint64(0xFFFFFFFF)) | followers[:, 2]
+    one = np.ones(len(followers), dtype=np.uint64)
+    return np.column_stack([followers[:, :2], last, unit, followers[:, :2], one, followers[:, 3] + one])
 
 
 def choose(room: Room, part: Part, members: File, units: File, cfg: DedupConfig) -> list[Shard]:
@@ -65,13 +89,15 @@ def choose(room: Room, part: Part, members: File, units: File, cfg: DedupConfig)
     rows, _ = tables.between(room.store, members, part)
     cluster = clusters.settled(rows[:, :2], rows[:, _RANK])
     gone, kept = rows[cluster.order[cluster.gone]], rows[cluster.kept[cluster.gone]]
-    near = (gone[:, _DIGEST] != kept[:, _DIGEST]).any(axis=1)
+    differs = (gone[:, _DIGEST] != kept[:, _DIGEST]).any(axis=1)
+    why = np.where(gone[:, _FOLLOWER] > 0, _SAME_URL, np.where(differs, _NEAR, _EXACT))
+    open_, near = why != _EXACT, why == _NEAR
     alike = np.ones(len(gone))
-    alike[near] = _similarity(room.store, units, kept[near, _PLACE], gone[near, _PLACE], cfg)
-    place = gone[:, _PLACE]
+    alike[open_] = _similarity(room.store, units, kept[open_, _PLACE], gone[open_, _PLACE], cfg)
+    shard, unit = gone[:, _PLACE] >> np.uint64(32), gone[:, _PLACE] & np.uint64(0xFFFFFFFF)
     table = np.column_stack(
-        [place >> np.uint64(32), place & np.uint64(0xFFFFFFFF), kept[:, _DOC_ID], alike.view(np.uint64), near]
-    ).astype(np.uint64)
+        [shard, unit, kept[:, _DOC_ID], alike.view(np.uint64), why.astype(np.uint64), gone[:, _FOLLOWER]]
+    )
     file = tables.put(room, table[np.lexsort((table[:, 1], table[:, 0]))])
     steps = np.floor(alike[near] * 20 + 1e-9).astype(np.int64)
     counted = np.bincount(steps, weights=gone[near, _DOCUMENTS].astype(np.float64), minlength=1)

@@ -23,7 +23,7 @@ from tasks.transforms.clusters import Table
 from tasks.transforms.signatures import signatures_of
 from tasks.work import Work
 
-UNITS, BANDS, CARDS, UNIT_OF = "units.npy", "bands.npy", "cards.npy", "unit_of.npy"
+UNITS, BANDS, CARDS, UNIT_OF = "units.npy", "bands.npy", "cards.npy", "unit_of.npy"  # what signing makes
 EDGES, MOVED = "edges.npy", "moved"
 
 

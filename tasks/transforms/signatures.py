@@ -4,8 +4,9 @@
     bands    one row per unit and band: band key, row of the unit
     cards    one row per unit: digest, precedence of its best document (3 numbers), that document's row, documents
     unit_of  the unit of every document
+    addresses  one row per document that has an http(s) URL: see tasks/transforms/addresses.py
 
-The first three are sorted. A signature is the low 16 bits of each MinHash, bands x rows_per_band of them, which tell
+All but unit_of are sorted. A signature is the low 16 bits of each MinHash, bands x rows_per_band of them, which tell
 two documents apart as well as the whole: equal by chance are 1 in 65,536 (Li and Koenig, b-bit minwise hashing, 2010).
 Similarity of two signatures (share of equal slots) estimates the Jaccard similarity J of the sets of character n-grams
 with a standard error of sqrt(J (1 - J) / slots): 0.045 at J = 0.65 with 112 slots. Two documents share a band, all of
@@ -24,10 +25,11 @@ import numpy.typing as npt
 import polars as pl
 
 from data_contracts.stages import DedupConfig
-from tasks.transforms.clusters import Signatures, Table, numbered
+from tasks.transforms.addresses import addresses
+from tasks.transforms.clusters import DOCUMENTS, RANK, ROW, Signatures, Table, Units, numbered
 from tasks.transforms.flat_text import FlatText, batches, offsets_of
 from tasks.transforms.fold import fold
-from tasks.transforms.precedence import precedence
+from tasks.transforms.precedence import LAST, precedence
 from tasks.transforms.shingles import shingles
 
 DIGEST_BYTES = 16
@@ -39,16 +41,17 @@ MinHashes = npt.NDArray[np.uint32]
 
 
 class Signed(NamedTuple):
-    """The four tables of one shard."""
+    """The tables of one shard."""
 
     units: Table
     bands: Table
     cards: Table
-    unit_of: npt.NDArray[np.uint64]
+    unit_of: Table
+    addresses: Table
 
 
 def sign(documents: pl.DataFrame, cfg: DedupConfig) -> Signed:
-    """Tables of documents (doc_id, text, and the columns of the keep rule). Empty tables for no documents."""
+    """Tables of documents (doc_id, url, source, text, and the columns of the keep rule)."""
     texts = documents["text"].to_list()
     made: list[bytes] = []
     seen: set[bytes] = set()
@@ -63,13 +66,12 @@ def sign(documents: pl.DataFrame, cfg: DedupConfig) -> Signed:
     unit_of, first = numbered(digest)
     hashes = np.concatenate(matrices)[np.argsort(np.argsort(first))]  # in order of first sight -> in order of digest
     rank = precedence(documents, cfg.keep)
-    best = _best(unit_of, rank)
-    documents_of = np.bincount(unit_of, minlength=len(first)).astype(np.uint64)
     return Signed(
         units=np.concatenate([digest[first], _packed(hashes)], axis=1),
         bands=_bands(hashes, cfg),
-        cards=np.column_stack([digest[first], rank[best], best.astype(np.uint64), documents_of]),
+        cards=cards(digest[first], unit_of, rank, np.ones(len(rank), dtype=bool)),
         unit_of=unit_of.astype(np.uint64),
+        addresses=addresses(documents, rank, digest),
     )
 
 
@@ -97,11 +99,15 @@ def _packed(hashes: MinHashes) -> Table:
     return low.view(np.uint64)
 
 
-def _best(unit_of: npt.NDArray[np.int64], rank: Table) -> npt.NDArray[np.int64]:
-    """The row of each unit's best document."""
-    order = np.lexsort((*rank.T[::-1], unit_of))
-    mine = unit_of[order]
-    return order[np.flatnonzero(np.concatenate([np.ones(min(1, len(mine)), dtype=bool), mine[1:] != mine[:-1]]))]
+def cards(digests: Table, unit_of: Units, rank: Table, stays: npt.NDArray[np.bool_]) -> Table:
+    """The table of cards, of those documents that stay; a unit without any has none and the last precedence."""
+    made = np.column_stack([digests, np.full((len(digests), 4), LAST), np.zeros(len(digests), dtype=np.uint64)])
+    rows = np.flatnonzero(stays)
+    order = rows[np.lexsort((*rank[rows].T[::-1], unit_of[rows]))]
+    units, first, documents = np.unique(unit_of[order], return_index=True, return_counts=True)
+    made[units, RANK] = rank[order[first]]
+    made[units, ROW], made[units, DOCUMENTS] = order[first], documents
+    return made
 
 
 def _bands(hashes: MinHashes, cfg: DedupConfig) -> Table:

@@ -30,6 +30,7 @@ BASE = [
 ]
 CFG = DedupConfig(min_similarity=0.5, bands=8, rows_per_band=4)
 edits = st.tuples(st.integers(0, 2), st.integers(0, 40), st.sampled_from(["", "，", "山", "X", "。。", "另有一句话"]))
+origins = st.tuples(st.sampled_from(["file:a#1", "http://a.cn/1", "https://a.cn/2"]), st.sampled_from("甲乙丙"))
 
 Removed = set[tuple[str, str, float, str]]
 
@@ -37,6 +38,11 @@ Removed = set[tuple[str, str, float, str]]
 def edited(edit: tuple[int, int, str]) -> str:
     which, place, what = edit
     return BASE[which][:place] + what + BASE[which][place:]
+
+
+def given_documents(made: list[tuple[tuple[int, int, str], tuple[str, str]]]) -> pl.DataFrame:
+    urls, sources = zip(*(origin for _, origin in made), strict=True)
+    return documents([edited(e) for e, _ in made]).with_columns(url=pl.Series(urls), source=pl.Series(sources))
 
 
 def removed(frame: pl.DataFrame, owners: list[int]) -> Removed:
@@ -51,13 +57,27 @@ def removed(frame: pl.DataFrame, owners: list[int]) -> Removed:
         return {r for f in gone for r in f.select("doc_id", "duplicate_of", "similarity", "reason").iter_rows()}
 
 
+def gives_way(frame: pl.DataFrame, best_first: list[int]) -> dict[int, int]:
+    """Rows that give way to another of their URL, and which."""
+    found: dict[str, list[int]] = {}
+    for row in best_first:
+        if frame["url"][row].startswith("http"):
+            found.setdefault(frame["url"][row], []).append(row)
+    clear = [rows for rows in found.values() if len({frame["source"][r] for r in rows}) == len(rows)]
+    return {row: rows[0] for rows in clear for row in rows[1:]}
+
+
 def plainly_removed(frame: pl.DataFrame) -> Removed:
     """The rule of tasks/transforms/clusters.py over dictionaries and lists."""
+    best_first = sorted(range(frame.height), key=lambda i: (-len(frame["text"][i]), frame["doc_id"][i]))
+    following = gives_way(frame, best_first)
     signed = sign(frame, CFG)
     alike = signatures_of(signed.units, CFG)
+    alive = {int(unit) for row, unit in enumerate(signed.unit_of) if row not in following}
     buckets: dict[int, list[int]] = {}
     for key, unit in signed.bands.tolist():
-        buckets.setdefault(key, []).append(unit)  # units are in the order of their digests
+        if unit in alive:
+            buckets.setdefault(key, []).append(unit)  # units are in the order of their digests
     parent = list(range(len(alike)))
 
     def top(unit: int) -> int:
@@ -71,16 +91,18 @@ def plainly_removed(frame: pl.DataFrame) -> Removed:
             for unit in near:
                 parent[max(top(unit), top(hub))] = min(top(unit), top(hub))
             left = [u for u in rest if u not in near]
-    best_first = sorted(range(frame.height), key=lambda i: (-len(frame["text"][i]), frame["doc_id"][i]))
     kept: dict[int, int] = {}
-    gone: Removed = set()
     for row in best_first:
-        unit = int(signed.unit_of[row])
-        stays = kept.setdefault(top(unit), row)
+        if row not in following:
+            kept.setdefault(top(int(signed.unit_of[row])), row)
+    gone: Removed = set()
+    for row, unit in enumerate(signed.unit_of):
+        stays = kept[top(int(signed.unit_of[following.get(row, row)]))]
         if stays != row:
             same = unit == signed.unit_of[stays]
-            share = float(np.mean(alike[unit] == alike[signed.unit_of[stays]]))
-            gone.add((frame["doc_id"][row], frame["doc_id"][stays], share, f"{'exact' if same else 'near'}_duplicate"))
+            reason = "same_url" if row in following else f"{'exact' if same else 'near'}_duplicate"
+            share = float(np.mean(alike[int(unit)] == alike[int(signed.unit_of[stays])]))
+            gone.add((frame["doc_id"][row], frame["doc_id"][stays], share, reason))
     return gone
 
 
@@ -93,9 +115,9 @@ def rows_of_a_part(request):
 
 
 @settings(max_examples=8)
-@given(st.lists(edits, min_size=1, max_size=10), st.data())
+@given(st.lists(st.tuples(edits, origins), min_size=1, max_size=10), st.data())
 def test_any_sharding_removes_what_the_plain_rule_removes(made, data):
-    frame = documents([edited(e) for e in made])
+    frame = given_documents(made)
     once = plainly_removed(frame)
     order = data.draw(st.permutations(range(frame.height)))
     owners = data.draw(st.lists(st.integers(0, 4), min_size=frame.height, max_size=frame.height))

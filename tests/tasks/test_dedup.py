@@ -106,6 +106,25 @@ def test_the_longest_copy_stays_or_the_oldest_or_the_best(place):
     assert set(kept["doc_id"]) == {ids[2], ids[3]}  # nothing has a score: the longest
 
 
+def test_of_one_url_in_several_sources_one_stays(place):
+    rng = random.Random(4)
+    old, new, other = text_of(rng, 300), text_of(rng, 400), text_of(rng, 350)
+    urls = ["http://a.cn/1", "https://a.cn/1", "https://b.cn/2", "https://b.cn/3", "file:x#1"]
+    frame = documents([old, new, old[:280], new + "另有一句。", other]).with_columns(
+        url=pl.Series(urls), source=pl.Series(["甲", "乙", "甲", "丙", "丁"])
+    )
+    ids = frame["doc_id"].to_list()
+    for parts in (1, 2, 5):
+        kept, refused, _ = run(place, split(frame, parts))
+        # The old page gives way to the new one, itself a copy, and does not take with it what resembles the old one.
+        assert set(kept["doc_id"]) == {ids[2], ids[3], ids[4]}
+        rows = {row[0]: row[1:] for row in refused.select("doc_id", "duplicate_of", "reason", "similarity").rows()}
+        assert rows[ids[0]][:2] == (ids[3], "same_url")
+        assert rows[ids[0]][2] < 0.1
+        assert rows[ids[1]][:2] == (ids[3], "near_duplicate")
+    assert run(place, split(frame, 2), DedupConfig(same_url=False))[0].height == 3
+
+
 def test_script_copies_stay_when_the_script_is_not_folded(place):
     simplified = "国家发展经济学习开放时间电视剧团结问题" * 3
     frame = documents([simplified, opencc.OpenCC("s2t").convert(simplified)])

@@ -69,7 +69,7 @@ def test_tables_are_sorted_and_belong_together():
 
 
 def test_no_documents():
-    assert [len(table) for table in sign(documents([]), CFG)] == [0, 0, 0, 0]
+    assert [len(table) for table in sign(documents([]), CFG)] == [0, 0, 0, 0, 0]
 
 
 @pytest.mark.parametrize(("bands", "rows"), [(1, 1), (14, 8), (9, 13)])
