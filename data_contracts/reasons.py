@@ -26,6 +26,7 @@ REASONS: dict[str, Reason] = {
     "gone": Reason("以前抓到过, 现已消失 (404 或 410)", "an earlier crawl kept it, and it is gone (404 or 410)"),
     "no_longer_linked": Reason("以前抓到过, 现无网页链接到它", "an earlier crawl kept it, and no page links to it now"),
     "redirected": Reason("已跳转到另一地址", "it redirects to another URL"),
+    "canonical_elsewhere": Reason("自称另一网址才是规范网址", "it names another URL as its canonical one"),
     "too_large": Reason("超过大小上限", "it is larger than the size limit"),
     "not_html": Reason("不是网页或文本", "it is neither HTML nor text"),
     "page_limit": Reason("达到抓取页数上限, 未抓取", "the crawl's page limit was reached before it"),

@@ -28,6 +28,15 @@ class CrawlSource(_Source):
     max_pages: int = Field(10_000, ge=1, description="最多抓取的网页数 (pages at most)")
     max_depth: int = Field(16, ge=0, le=100, description="离种子的最大链接数 (links from a seed at most)")
     seconds_between_requests: float = Field(1.0, ge=0, le=3600, description="同一主机两次请求的间隔秒数")
+    max_seconds_between_requests: float = Field(
+        30.0, ge=0, le=3600, description="主机慢或忙 (429, 503) 时间隔变长, 最长多少秒 (bound of the adaptive delay)"
+    )
+    delay_per_latency: float = Field(
+        1.0,
+        ge=0,
+        le=100,
+        description="间隔至少为应答时间的多少倍; 间隔设为 0 秒时不用 (delay as a multiple of latency)",
+    )
     requests_per_host: int = Field(2, ge=1, le=32, description="同一主机的并发请求数")
     max_page_bytes: Bytes = Field(5_000_000, description="单页大小上限 (larger pages are cut off and counted)")
     timeout_seconds: float = Field(20.0, gt=0, le=600, description="单次下载的总时限, 秒")
@@ -52,6 +61,22 @@ class CrawlSource(_Source):
     sitemaps: bool = Field(True, description="读取 robots.txt 所列及 /sitemap.xml 的站点地图 (read sitemaps)")
     max_failures_in_a_row: int = Field(
         20, ge=1, description="同一主机连续多少次无响应后放弃 (failures in a row before a host is given up)"
+    )
+
+    max_failed_seconds_per_host: float = Field(
+        600.0,
+        gt=0,
+        description="同一主机失败的请求共耗时多少秒后放弃 (seconds lost to failures before a host is given up)",
+    )
+    feeds: bool = Field(True, description="把网页声明的 RSS 和 Atom 当作链接来源 (follow feeds that pages name)")
+    obey_nofollow: bool = Field(
+        True, description="遵守 nofollow: 不跟随其链接 (links that say nofollow are not followed)"
+    )
+    canonical_links: bool = Field(
+        True, description="网页自称另一网址为规范网址且该页已抓到时, 只留规范的一页 (obey rel=canonical)"
+    )
+    max_queries_per_path: int = Field(
+        5_000, ge=1, description="同一路径最多多少个不同的查询串 (URLs that differ in their query only)"
     )
 
     @field_validator("seeds", "url_prefixes")

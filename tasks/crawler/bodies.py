@@ -6,6 +6,9 @@ import zlib
 
 ACCEPT_ENCODING = "gzip, deflate"  # what every WARC reader can undo
 PAGE_TYPES = frozenset({"text/html", "application/xhtml+xml", "text/plain", "text/markdown", ""})
+LIST_TYPES = frozenset(  # what sitemaps and feeds are labelled as
+    {"application/rss+xml", "application/atom+xml", "application/rdf+xml", "application/xml", "text/xml"}
+)
 MAX_ROBOTS_BYTES = 8 << 20
 _CHUNK = 1 << 16
 # First bytes of what servers send as text/html although it is not (a file behind a wrong label).

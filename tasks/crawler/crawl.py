@@ -43,7 +43,13 @@ class Crawl:
     ) -> None:
         """`sent`: the headers of every request, for the archive; `before`: folder of the crawl before."""
         self.source, self.scope, self.frontier, self.archive = source, scope, frontier, archive
-        self.polite = Politeness(source.seconds_between_requests, source.requests_per_host)
+        self.polite = Politeness(
+            source.seconds_between_requests,
+            source.requests_per_host,
+            most_seconds=source.max_seconds_between_requests,
+            per_latency=source.delay_per_latency,
+            of=MAX_REQUESTS,
+        )
         self.earlier = EarlierCrawl(frontier, source, before)
         self._visitor = Visitor(source, scope, frontier, archive, self.polite, fetch, sent, self.earlier)
         self.robots = RobotsReader(source, frontier, fetch, self._visitor.write, self._visitor.enter_sitemaps)

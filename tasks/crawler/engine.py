@@ -106,7 +106,10 @@ class Downloader:
         content_type = (headers.get(b"Content-Type") or b"").decode("latin-1")
         if isinstance(body_length, int) and body_length > request.meta["download_maxsize"]:
             request.meta["cut"] = "too_large"
-        elif not request.meta["any_type"] and bodies.media_type(content_type) not in bodies.PAGE_TYPES:
+        elif (
+            not request.meta["any_type"]
+            and bodies.media_type(content_type) not in bodies.PAGE_TYPES | bodies.LIST_TYPES
+        ):
             request.meta["cut"] = "not_html"
         else:
             return

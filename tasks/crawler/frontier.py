@@ -12,6 +12,7 @@ answers came in.
 from __future__ import annotations
 
 import sqlite3
+import sys
 import zlib
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
@@ -99,8 +100,10 @@ class Frontier:
     The frontier of the crawl before is attached as `earlier`, to be read only; without one its tables are empty.
     """
 
-    def __init__(self, path: Path, max_depth: int, earlier: Path | None = None) -> None:
-        self.max_depth = max_depth
+    def __init__(self, path: Path, max_depth: int, earlier: Path | None = None, max_queries: int = sys.maxsize) -> None:
+        """`max_queries`: URLs at most that differ in their query only."""
+        self.max_depth, self._max_queries = max_depth, max_queries
+        self._queries: dict[str, int] = {}
         self.db = sqlite3.connect(path, isolation_level=None, uri=True)
         self.db.execute("PRAGMA journal_mode=WAL")
         self.db.execute("PRAGMA synchronous=NORMAL")  # a lost power supply may lose the last commits, never tear them
@@ -113,7 +116,7 @@ class Frontier:
         self.recovered = self.db.execute("UPDATE url SET state=? WHERE state=?", (QUEUED, IN_FLIGHT)).rowcount
         self._origins: dict[str, int] = dict(self.db.execute("SELECT origin, id FROM origin"))
         self._last_id = self._one("SELECT coalesce(max(id), 0) FROM url")
-        self.too_deep = 0
+        self.too_deep = self.too_many_queries = 0
 
     def _one(self, query: str, *values: Any) -> Any:
         row = self.db.execute(query, values).fetchone()
@@ -159,16 +162,32 @@ class Frontier:
                 self.too_deep += sum(1 for _ in some)
                 continue
             for url in some:
+                if "?" in url and not self._room_for(url):
+                    continue
                 origin = origin_of(url)
                 row = self.db.execute(_ADD, (url, self.origin_id(origin), kind, depth, hops)).fetchone()
                 if row is None:
                     continue
                 if row[0] > self._last_id:
                     self._last_id = row[0]
+                    if "?" in url:
+                        self._queries[url.partition("?")[0]] += 1
                     new[origin] = new.get(origin, 0) + 1
                 elif row[1] == DONE:
                     work.extend(self._edges(row[0], depth, hops))
         return new
+
+    def _room_for(self, url: str) -> bool:
+        """Whether a URL with a query is known, or its path has not had its share of queries yet."""
+        path = url.partition("?")[0]
+        if path not in self._queries:  # `@` follows `?` in ASCII
+            self._queries[path] = self._one(
+                "SELECT count(*) FROM url WHERE url > ? AND url < ?", f"{path}?", f"{path}@"
+            )
+        if self._queries[path] < self._max_queries or self._one("SELECT 1 FROM url WHERE url=?", url):
+            return True
+        self.too_many_queries += 1
+        return False
 
     def _edges(self, row_id: int, depth: int, hops: int) -> Iterator[tuple[Iterable[str], int, int, int]]:
         """Links of a fetched page that has moved nearer to the seeds, for another pass of `add`."""

@@ -4,20 +4,16 @@ from __future__ import annotations
 
 import email.utils
 import hashlib
-import html
-import re
 import time
 from dataclasses import dataclass
 
-from tasks.crawler import bodies, links, urls
-from tasks.crawler.frontier import PAGE, SITEMAP, Outcome
+from tasks.crawler import bodies, links, lists
+from tasks.crawler.frontier import SITEMAP, Outcome
+from tasks.crawler.links import POLICY, Policy
 
 REDIRECTS = frozenset({301, 302, 303, 307, 308})
 RETRY_STATUSES = frozenset({408, 425, 429, 500, 502, 503, 504, 520, 521, 522, 523, 524})
 MAX_RETRY_AFTER_SECONDS = 3600.0
-MAX_SITEMAP_BYTES = 50 * 1024 * 1024  # sitemaps.org
-MAX_SITEMAP_URLS = 50_000  # sitemaps.org
-_LOC = re.compile(rb"<loc>(?:\s{0,20}<!\[CDATA\[([^\]]{1,2200})\]\]>|([^<]{1,2200})</loc>)")
 
 
 @dataclass(frozen=True)
@@ -34,10 +30,11 @@ class Answer:
     cut: str | None = None  # reason why the body was not downloaded: too_large or not_html
 
 
-def judge(answer: Answer, kind: int, seed: bool, max_bytes: int) -> Outcome:
+def judge(answer: Answer, kind: int, seed: bool, max_bytes: int, policy: Policy = POLICY) -> Outcome:
     """Reason (None for a page worth reading), digest and links of an answer.
 
-    `kind` is what the frontier took the URL for; a seed may also turn out to be a sitemap.
+    `kind` is what the frontier took the URL for; a seed may turn out to be a sitemap, and what is
+    labelled as XML a feed.
     """
     status, content_type = answer.status, answer.content_type
     if status in REDIRECTS and answer.location:
@@ -48,7 +45,7 @@ def judge(answer: Answer, kind: int, seed: bool, max_bytes: int) -> Outcome:
     if answer.cut and status in (200, 203):
         return Outcome(status, content_type, reason=answer.cut)
     try:
-        limit = MAX_SITEMAP_BYTES if kind == SITEMAP else max_bytes
+        limit = lists.MAX_BYTES if kind == SITEMAP else max_bytes
         body = bodies.undo_content_encoding(answer.body, answer.content_encoding, limit)
     except bodies.BodyTooLarge as error:
         return Outcome(status, content_type, reason="too_large", error=str(error))
@@ -61,56 +58,29 @@ def judge(answer: Answer, kind: int, seed: bool, max_bytes: int) -> Outcome:
         return Outcome(status, content_type, digest, reason="empty_body" if empty else "http_error")
     if not body.strip():
         return Outcome(status, content_type, digest, reason="empty_body")
-    if (kind == SITEMAP or seed) and (listed := sitemap(answer.url, body)):
+    sitemaps = kind == SITEMAP or seed
+    feeds = policy.feeds and (sitemaps or bodies.media_type(content_type) in bodies.LIST_TYPES)
+    if (sitemaps or feeds) and (listed := lists.urls_of(answer.url, body, sitemaps=sitemaps, feeds=feeds)):
         return Outcome(status, content_type, digest, reason="not_html", links=listed[1], links_kind=listed[0])
     if not bodies.is_page(content_type, body) or kind == SITEMAP:
         return Outcome(status, content_type, digest, reason="not_html")
-    return _page(answer, body, digest)
+    return _page(answer, body, digest, policy)
 
 
-def _page(answer: Answer, body: bytes, digest: str | None) -> Outcome:
+def _page(answer: Answer, body: bytes, digest: str | None, policy: Policy) -> Outcome:
     found = links.Links()
     if bodies.is_html(answer.content_type, body):
-        found = links.extract(answer.url, body, answer.content_type)
-    follow = () if "nofollow" in answer.robots_tag or "none" in answer.robots_tag else found.links
+        found = links.extract(answer.url, body, answer.content_type, policy)
+    closed = policy.nofollow and ("nofollow" in answer.robots_tag or "none" in answer.robots_tag)
+    elsewhere = "redirected" if found.refresh else "canonical_elsewhere" if found.canonical else None
     return Outcome(
         answer.status,
         answer.content_type,
         digest,
-        location=found.refresh,
-        reason="redirected" if found.refresh else None,
-        links=follow,
+        location=found.refresh or found.canonical,
+        reason=elsewhere,
+        links=() if closed else found.links,
     )
-
-
-def sitemap(url: str, body: bytes) -> tuple[int, tuple[str, ...]] | None:
-    """What a sitemap lists, and whether that is sitemaps or pages; None when the body is no sitemap.
-
-    Addresses are found by their tags, not by an XML parser: there are no entities to expand and nothing to nest.
-    """
-    if body[:2] == b"\x1f\x8b":
-        try:
-            body = bodies.gunzip(body, MAX_SITEMAP_BYTES)
-        except (bodies.BodyTooLarge, bodies.BodyUnreadable):
-            return None
-    body = body.removeprefix(b"\xef\xbb\xbf")
-    head = body[:4096]
-    if b"<sitemapindex" in head:
-        kind = SITEMAP
-    elif b"<urlset" in head:
-        kind = PAGE
-    elif head.lstrip()[:4] == b"http":
-        found = [line.strip() for line in body[: 1 << 23].split(b"\n")]
-        return PAGE, _targets(url, found)
-    else:
-        return None
-    return kind, _targets(url, [match[1] or match[2] for match in _LOC.finditer(body)])
-
-
-def _targets(url: str, raw: list[bytes]) -> tuple[str, ...]:
-    texts = (one.decode("utf-8", "replace") for one in raw[:MAX_SITEMAP_URLS])
-    found = (urls.join(url, html.unescape(text)) for text in texts)
-    return tuple(dict.fromkeys(target for target in found if target and target != url))
 
 
 def retry_after(value: str | None, now: float | None = None) -> float | None:

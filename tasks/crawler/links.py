@@ -11,17 +11,19 @@ from __future__ import annotations
 import html
 import re
 from dataclasses import dataclass, field
+from typing import NamedTuple
 
 from tasks.crawler import urls
 from tasks.transforms import decode
 
 MAX_LINKS = 20_000  # of one page
 MAX_ATTRIBUTES = 100  # of one tag that are looked at
+FEED_TYPES = frozenset({b"application/rss+xml", b"application/atom+xml", b"application/rdf+xml"})
 REFRESH_SECONDS = 10  # a page that sends its reader away later than this is a page, not a redirect
 
 _START = re.compile(
     rb"<(?:(!--)|(script|style|textarea|title|xmp)(?=[\s/>])"
-    rb"|(a|area|base|meta|frame|iframe|/?noscript)(?=[\s/>]))",
+    rb"|(a|area|base|meta|link|frame|iframe|/?noscript)(?=[\s/>]))",
     re.I,
 )
 _CLOSE = {
@@ -35,19 +37,32 @@ _UNCLOSED = re.compile(rb"""\s*+=\s*+["']""")
 _REFRESH = re.compile(rb"""\s*+([0-9]*+)(?:\.[0-9]*+)?\s*+[;,]\s*+(?:url\s*+=\s*+)?["']?([^"']+)""", re.I)
 
 
+class Policy(NamedTuple):
+    """What of a page's own words about its links is listened to."""
+
+    nofollow: bool = True  # links and pages that say nofollow lead nowhere
+    canonical: bool = True  # a page that names another URL as the canonical one stands back behind it
+    feeds: bool = True  # feeds that a page names are links
+
+
+POLICY = Policy()
+
+
 @dataclass
 class Markup:
     """The raw addresses of a page, as bytes between the quotes."""
 
+    policy: Policy
     hrefs: list[bytes] = field(default_factory=list)
     base: bytes | None = None
     refresh: bytes | None = None
+    canonical: bytes | None = None
     nofollow: bool = False
 
 
-def scan(body: bytes) -> Markup:
+def scan(body: bytes, policy: Policy = POLICY) -> Markup:
     """Read addresses from HTML bytes in an ASCII-compatible encoding. Never raises; anything unclosed ends the page."""
-    found = Markup()
+    found = Markup(policy)
     in_noscript = False
     place = 0
     while start := _START.search(body, place):
@@ -94,8 +109,11 @@ def _attributes(body: bytes, place: int) -> tuple[dict[bytes, bytes], int]:
 
 def _take(found: Markup, name: bytes, attributes: dict[bytes, bytes], in_noscript: bool) -> None:
     if name in (b"a", b"area"):
-        if (href := attributes.get(b"href")) and b"nofollow" not in attributes.get(b"rel", b"").lower():
+        refused = found.policy.nofollow and b"nofollow" in attributes.get(b"rel", b"").lower()
+        if (href := attributes.get(b"href")) and not refused:
             found.hrefs.append(href)
+    elif name == b"link":
+        _take_link(found, attributes.get(b"href"), attributes)
     elif name in (b"frame", b"iframe"):
         if source := attributes.get(b"src"):
             found.hrefs.append(source)
@@ -104,27 +122,39 @@ def _take(found: Markup, name: bytes, attributes: dict[bytes, bytes], in_noscrip
             found.base = href
     elif attributes.get(b"name", b"").lower() in (b"robots", b"ziliu"):
         words = attributes.get(b"content", b"").lower()
-        found.nofollow = found.nofollow or b"nofollow" in words or b"none" in words
+        found.nofollow = found.nofollow or (found.policy.nofollow and (b"nofollow" in words or b"none" in words))
     elif attributes.get(b"http-equiv", b"").lower() == b"refresh" and not in_noscript and found.refresh is None:
         target = _REFRESH.match(attributes.get(b"content", b""))
         if target and int(target[1] or b"0") <= REFRESH_SECONDS:
             found.refresh = target[2].strip()
 
 
+def _take_link(found: Markup, href: bytes | None, attributes: dict[bytes, bytes]) -> None:
+    words = attributes.get(b"rel", b"").lower().split()
+    if href and b"canonical" in words and found.policy.canonical and found.canonical is None:
+        found.canonical = href
+    elif href and b"alternate" in words and attributes.get(b"type", b"").lower().strip() in FEED_TYPES:
+        found.hrefs += [href] if found.policy.feeds else []
+
+
 @dataclass(frozen=True)
 class Links:
-    """Canonical URLs: `links` in the order of the page, no repeats; `refresh` is where the page sends its reader."""
+    """URLs: `links` in the order of the page, no repeats; `refresh` is where the page sends its reader.
+
+    `canonical` is the URL by which the page wants to be known, when that is another one.
+    """
 
     links: tuple[str, ...] = ()
     refresh: str | None = None
+    canonical: str | None = None
 
 
-def extract(url: str, body: bytes, content_type: str | None) -> Links:
+def extract(url: str, body: bytes, content_type: str | None, policy: Policy = POLICY) -> Links:
     """Links of an HTML page whose content-encoding is undone. A page that says nofollow gives its refresh only."""
     utf16 = b"\0" in body[:1024]
     if utf16:
         body = decode.decode(body, content_type).text.encode("utf-8", "replace")
-    found = scan(body)
+    found = scan(body, policy)
     charset: str | None = "utf-8" if utf16 else None
 
     def resolve(base: str, raw: bytes) -> str | None:
@@ -147,10 +177,13 @@ def extract(url: str, body: bytes, content_type: str | None) -> Links:
     refresh = resolve(base, found.refresh) if found.refresh else None
     if refresh == url:
         refresh = None  # a page that reloads itself
+    canonical = resolve(base, found.canonical) if found.canonical else None
+    if canonical == url or (canonical and urls.origin_of(canonical) + "/" == canonical):
+        canonical = None  # templates that name the front page on every page are a common mistake
     if found.nofollow:
-        return Links((), refresh)
+        return Links((), refresh, canonical)
     unique = dict.fromkeys(link for raw in found.hrefs if (link := resolve(base, raw)) and link != url)
-    return Links(tuple(unique), refresh)
+    return Links(tuple(unique), refresh, canonical)
 
 
 def location(url: str, raw: bytes) -> str | None:

@@ -1,7 +1,12 @@
 """礼貌 politeness: which origin may be asked next, and when.
 
 An origin is ready when it has URLs waiting, fewer than `requests_per_host` requests on their way, and its delay since
-the last request is over. Ready origins take turns. A slow or failing origin holds only its own URLs.
+the last request is over. Ready origins take turns. A slow or failing origin holds only its own URLs, and at most half
+of the crawl's requests when there are others.
+
+    delay   at least `seconds_between_requests`, and `delay_per_latency` times as long as an answer takes
+            doubled by every 429 and 503, halved again by every other answer
+            at most `max_seconds_between_requests`, but never less than the Crawl-delay of robots.txt
 """
 
 from __future__ import annotations
@@ -10,6 +15,8 @@ import heapq
 from dataclasses import dataclass, field
 
 from tasks.crawler.robots import RobotsPolicy
+
+LEAST_PENALTY_SECONDS = 0.25
 
 
 @dataclass
@@ -25,6 +32,9 @@ class Origin:
     robots_tries: int = 0
     asking_robots: bool = False
     failures: int = 0  # requests in a row that got no answer
+    failed_seconds: float = 0.0  # spent on requests that got no answer
+    latency: float = 0.0  # seconds from request to answer, smoothed; 0: none yet
+    penalty: float = 0.0  # seconds more between requests since the host said that it is too busy
     closed: tuple[str, str] | None = None  # reason and error for every URL that is left
     listed: bool = field(default=False, compare=False)
 
@@ -32,8 +42,18 @@ class Origin:
 class Politeness:
     """A heap of origins by the time at which each may be asked."""
 
-    def __init__(self, seconds_between_requests: float, requests_per_host: int) -> None:
-        self.seconds, self.limit = seconds_between_requests, requests_per_host
+    def __init__(
+        self,
+        seconds_between_requests: float,
+        requests_per_host: int,
+        *,
+        most_seconds: float = 30.0,
+        per_latency: float = 0.0,
+        of: int = 32,
+    ) -> None:
+        """`of`: requests on their way at once over all origins."""
+        self.seconds, self._limit, self._of = seconds_between_requests, requests_per_host, of
+        self._most, self._per_latency = max(most_seconds, seconds_between_requests), per_latency
         self.origins: dict[str, Origin] = {}
         self._heap: list[tuple[float, int, Origin]] = []
         self._turn = 0
@@ -53,7 +73,8 @@ class Politeness:
 
     def list(self, origin: Origin) -> None:
         """Put an origin into the heap when it can use a turn and is not there yet."""
-        if origin.waiting and origin.in_flight < self.limit and not origin.asking_robots and not origin.listed:
+        limit = self._limit if len(self.origins) == 1 else min(self._limit, self._of // 2)
+        if origin.waiting and origin.in_flight < limit and not origin.asking_robots and not origin.listed:
             self._turn += 1
             origin.listed = True
             heapq.heappush(self._heap, (origin.next_at, self._turn, origin))
@@ -75,9 +96,22 @@ class Politeness:
 
     def started(self, origin: Origin, now: float) -> None:
         """A request leaves: keep the distance to the next."""
-        delay = max(self.seconds, origin.policy.crawl_delay_seconds if origin.policy else 0.0)
         origin.in_flight += 1
-        origin.next_at = max(origin.next_at, now + delay)
+        origin.next_at = max(origin.next_at, now + self.delay(origin))
+
+    def delay(self, origin: Origin) -> float:
+        """Seconds from one request to the next; a config of no delay at all stands whatever an answer takes."""
+        steady = max(self.seconds, self._per_latency * origin.latency) if self.seconds else 0.0
+        crawl_delay = origin.policy.crawl_delay_seconds if origin.policy else 0.0
+        return max(min(steady + origin.penalty, self._most), crawl_delay)
+
+    def answered(self, origin: Origin, seconds: float, *, busy: bool) -> None:
+        """Learn from an answer: how long it took, and whether it said that the host is too busy."""
+        origin.latency = 0.7 * origin.latency + 0.3 * seconds if origin.latency else seconds
+        if busy:
+            origin.penalty = min(self._most, max(2 * origin.penalty, self.seconds, LEAST_PENALTY_SECONDS))
+        else:
+            origin.penalty = origin.penalty / 2 if origin.penalty > LEAST_PENALTY_SECONDS / 8 else 0.0
 
     def ended(self, origin: Origin) -> None:
         """A request is over."""

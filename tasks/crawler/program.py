@@ -36,7 +36,7 @@ def crawl(job: CrawlJob) -> dict[str, Any] | None:
 def _crawl(job: CrawlJob, scope: Scope) -> dict[str, Any] | None:
     began, source = time.monotonic(), job.source
     before = earlier.frontier_of(job.previous)
-    frontier = Frontier(job.folder / "frontier.sqlite", source.max_depth, before)
+    frontier = Frontier(job.folder / "frontier.sqlite", source.max_depth, before, source.max_queries_per_path)
     if frontier.fact("identity") not in (None, job.identity):
         raise other_crawl(job.folder)
     frontier.set_fact("identity", job.identity)
@@ -93,6 +93,7 @@ def _facts(job: CrawlJob, scope: Scope, frontier: Frontier, guard: NetworkGuard)
             rule: {"links": count, "examples": scope.examples[rule]} for rule, count in scope.refused.most_common()
         },
         "links_too_deep": frontier.too_deep,
+        "links_with_too_many_queries": frontier.too_many_queries,
         "connections_blocked": dict(guard.blocked.most_common(20)),
     }
 

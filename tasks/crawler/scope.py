@@ -15,10 +15,13 @@ from tasks.crawler import urls
 
 MAX_SEGMENTS = 16  # parts of a path; deeper ones are relative links that point at themselves
 MAX_REPEATS = 3  # how often one path segment may stand in a path: /a/b/a/b/a/b/a/b/ is a loop
+MAX_EQUAL_PARAMETERS = 3  # how often one parameter may stand in a query
 MAX_PARAMETERS = 8  # more are filters combined with filters
 CALENDAR_YEARS_AHEAD = 2  # a calendar links to next month for ever
 EXAMPLES = 5
-_CALENDAR = re.compile(r"(?<![0-9])((?:19|20|21)[0-9]{2})[/_-](?:0?[1-9]|1[0-2])(?![0-9])|[?&]year=([0-9]{4})(?![0-9])")
+_CALENDAR = re.compile(
+    r"(?<![0-9])((?:19|20|21)[0-9]{2})[/_-](?:0?[1-9]|1[0-2])(?![0-9])|[?&]y(?:ear)?=([0-9]{4})(?![0-9])"
+)
 
 
 @lru_cache(maxsize=1 << 15)
@@ -30,8 +33,14 @@ def trap(url: str, this_year: int) -> str | None:
         return "too_many_segments"
     if any(n > MAX_REPEATS for n in Counter(segments).values()):
         return "repeated_segments"
-    if parts.query.count("&") >= MAX_PARAMETERS:
-        return "too_many_parameters"
+    if parts.query:
+        names = Counter(field.partition("=")[0] for field in parts.query.split("&"))
+        if names.total() > MAX_PARAMETERS:
+            return "too_many_parameters"
+        if max(names.values()) > MAX_EQUAL_PARAMETERS:
+            return "repeated_parameters"
+    if "%2525" in url:
+        return "escaped_again"  # every page escapes the address of the one before
     for found in _CALENDAR.finditer(url):
         if int(found[1] or found[2]) > this_year + CALENDAR_YEARS_AHEAD:
             return "calendar"

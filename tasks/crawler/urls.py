@@ -25,11 +25,15 @@ _UNRESERVED = frozenset("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz012
 _PATH_SAFE = "/%!$&'()*+,;=:@-._~"
 _QUERY_SAFE = "/%!$&()*+,;=:@-._~?"
 _SCHEME = re.compile(r"([A-Za-z][A-Za-z0-9+.-]*):")
-_SESSION_PATH = re.compile(r";(?:jsessionid|phpsessid)=[^/]*", re.I)
+_SESSION_PATH = re.compile(
+    r";(?:jsessionid|phpsessid)=[^/]*|/\([SXF]\([A-Za-z0-9]{16,}\)\)(?=/)", re.I
+)  # Java, PHP, ASP.NET
 # Parameters that say who followed a link or when, never what stands on the page.
 _TRACKING = re.compile(
     r"(?:utm_\w+|spm|scm|fbclid|gclid|msclkid|yclid|from_source|share_token|share_from|"
-    r"jsessionid|phpsessid|sessionid|session_id|aspsessionid\w*)(?:=|$)",
+    r"jsessionid|phpsessid|sessionid|session_id|sessid|aspsessionid\w*|oscsid|zenid|cfid|cftoken)(?:=|$)"
+    # Short names are sessions when their value looks like one; `sid` of six letters and digits is Discuz!.
+    r"|(?:sid|s|session|token)=(?:[0-9a-f]{32}|[0-9a-z]{40,})$|sid=(?=[a-z]*[0-9])(?=[0-9]*[a-z])[0-9a-z]{6}$",
     re.I,
 )
 

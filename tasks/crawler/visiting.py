@@ -8,16 +8,19 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from data_contracts.sources import CrawlSource
+from tasks.crawler import lists
 from tasks.crawler.archive import Archive, Exchange, Header, Headers
 from tasks.crawler.earlier import GONE, Earlier, EarlierCrawl
 from tasks.crawler.fetching import AnswerTooLarge, Fetch, Fetched, FetchFailed, Wanted
 from tasks.crawler.frontier import PAGE, SITEMAP, Frontier, Look, Outcome, Place, Row
-from tasks.crawler.judge import MAX_SITEMAP_BYTES, RETRY_STATUSES, Answer, judge, retry_after
+from tasks.crawler.judge import RETRY_STATUSES, Answer, judge, retry_after
+from tasks.crawler.links import Policy
 from tasks.crawler.netguard import AddressBlocked
 from tasks.crawler.politeness import Origin, Politeness
 from tasks.crawler.scope import Scope
 from tasks.crawler.urls import join
 
+BUSY_STATUSES = frozenset({429, 503})
 PATIENCE = 3  # failures in a row before an origin is left alone for a while
 MAX_PARK_SECONDS = 10.0
 
@@ -39,6 +42,7 @@ class Visitor:
         """`sent`: the headers of every request, for the archive."""
         self.source, self.scope, self.frontier, self.archive, self.earlier = source, scope, frontier, archive, earlier
         self.polite, self._fetch, self._sent = polite, fetch, sent
+        self._policy = Policy(source.obey_nofollow, source.canonical_links, source.feeds)
         self.counts: Counter[str] = Counter()
 
     def settle(self, row: Row) -> bool:
@@ -55,10 +59,12 @@ class Visitor:
         """Fetch one URL and write down what came of it."""
         earlier = self.earlier.find(row.url)
         sent = earlier.validators if earlier and earlier.kind == row.kind else []
-        limit = MAX_SITEMAP_BYTES if row.kind == SITEMAP else self.source.max_page_bytes
+        limit = lists.MAX_BYTES if row.kind == SITEMAP else self.source.max_page_bytes
+        began = time.monotonic()
         try:
             fetched = await self._fetch(Wanted(row.url, row.kind == SITEMAP or row.depth == 0, limit, sent))
         except FetchFailed as error:
+            origin.failed_seconds += time.monotonic() - began
             self._failed(origin, row, str(error), host_answered=error.host_answered)
         except AnswerTooLarge as error:
             self._finish(row, Outcome(reason="too_large", error=str(error)))
@@ -66,6 +72,7 @@ class Visitor:
             self._finish(row, Outcome(reason="address_blocked", error=str(error)))
         else:
             origin.failures = 0
+            self.polite.answered(origin, time.monotonic() - began, busy=fetched.status in BUSY_STATUSES)
             if fetched.status == 304 and earlier and sent:
                 self._unmodified(row, fetched, earlier, sent)
             else:
@@ -85,12 +92,12 @@ class Visitor:
             self.write(row.url, fetched, None, sent)
             asked = retry_after(fetched.header("Retry-After"))
             until = time.time() + (self._backoff(row.tries) if asked is None else asked)
-            if asked is not None and status in (429, 503):
+            if asked is not None and status in BUSY_STATUSES:
                 self.polite.park(origin, until)
                 self.frontier.park(origin.name, until)
             self._again(origin, row, until, f"HTTP {status}")
             return
-        outcome = judge(_answer(row.url, fetched), row.kind, row.depth == 0, self.source.max_page_bytes)
+        outcome = judge(_answer(row.url, fetched), row.kind, row.depth == 0, self.source.max_page_bytes, self._policy)
         if status in GONE and earlier and earlier.outcome.reason in (None, "gone"):
             outcome = replace(outcome, reason="gone", error=f"HTTP {status}; an earlier crawl kept it")
         self.counts["pages"] += row.kind == PAGE
@@ -130,6 +137,8 @@ class Visitor:
     def _finish(self, row: Row, outcome: Outcome, place: Place | None = None, look: Look | None = None) -> None:
         in_scope = tuple(link for link in outcome.links if self._admits(link, outcome.links_kind))
         followed = outcome.location if outcome.location and self._admits(outcome.location, row.kind) else None
+        if outcome.reason == "canonical_elsewhere" and followed is None:
+            outcome = replace(outcome, reason=None, location=None)
         self._enter(row, outcome, in_scope, followed, place, look)
 
     def _enter(
@@ -160,6 +169,9 @@ class Visitor:
         origin.failures = 0 if host_answered else origin.failures + 1
         if origin.closed is None and origin.failures >= self.source.max_failures_in_a_row:
             origin.closed = ("fetch_failed", f"{origin.failures} failures in a row at {origin.name}, the last: {error}")
+        elif origin.closed is None and origin.failed_seconds >= self.source.max_failed_seconds_per_host:
+            spent = f"{origin.failed_seconds:.0f} s spent on failed requests at {origin.name}"
+            origin.closed = ("fetch_failed", f"{spent}, the last: {error}")
         elif origin.failures >= PATIENCE:
             pause = self._backoff(origin.failures - PATIENCE)
             self.polite.park(origin, time.time() + min(pause, MAX_PARK_SECONDS))

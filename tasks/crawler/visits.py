@@ -32,10 +32,16 @@ _FIELDS = (
     "reason",
     "error",
 )
+# A page that stands back behind its canonical URL is kept after all when that one is not.
 _QUERY = """
-SELECT url.url, status, content_type, digest, location, depth, fetched_at,
-  strftime('%Y-%m-%dT%H:%M:%SZ', checked_at, 'unixepoch'), archive.name, "offset", reason, error, state
-FROM url LEFT JOIN archive ON archive.id = url.archive ORDER BY url.url
+SELECT url, status, content_type, digest, CASE WHEN kept THEN NULL ELSE location END, depth, fetched_at,
+  strftime('%Y-%m-%dT%H:%M:%SZ', checked_at, 'unixepoch'), name, "offset",
+  CASE WHEN kept THEN NULL ELSE reason END, error, state
+FROM (
+  SELECT url.*, archive.name, url.reason = 'canonical_elsewhere' AND NOT EXISTS (
+    SELECT 1 FROM url AS other WHERE other.url = url.location AND other.state = 2 AND other.reason IS NULL) AS kept
+  FROM url LEFT JOIN archive ON archive.id = url.archive)
+ORDER BY url
 """
 
 

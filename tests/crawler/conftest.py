@@ -163,7 +163,7 @@ class Quick:
         }
         source = CrawlSource(**(settings | fields))
         before = previous and previous.folder / "frontier.sqlite"
-        self.frontier = Frontier(folder / "frontier.sqlite", source.max_depth, before)
+        self.frontier = Frontier(folder / "frontier.sqlite", source.max_depth, before, source.max_queries_per_path)
         archive = Archive(folder / "warc", f"{source.name}-{folder.name}", self.frontier, "")
         self.scope = Scope(source.seeds, source.url_prefixes)
         self.crawl = Crawl(

@@ -8,7 +8,9 @@ import pytest
 
 from data_contracts.reasons import REASONS
 from tasks.crawler.frontier import PAGE, SITEMAP
-from tasks.crawler.judge import MAX_RETRY_AFTER_SECONDS, Answer, judge, retry_after, sitemap
+from tasks.crawler.judge import MAX_RETRY_AFTER_SECONDS, Answer, judge, retry_after
+from tasks.crawler.links import Policy
+from tasks.crawler.lists import urls_of as sitemap
 
 URL = "http://a.cn/dir/x"
 
@@ -121,3 +123,45 @@ NOW = 1_700_000_000.0
 )
 def test_retry_after(value, seconds):
     assert retry_after(value, NOW) == seconds
+
+
+RSS = b"""<?xml version="1.0" encoding="gb2312"?><rss version="2.0"><channel><link>http://a.cn/</link>
+<item><link><![CDATA[http://a.cn/1?a=1&b=2]]></link></item><item><link> http://a.cn/2 </link></item></channel></rss>"""
+ATOM = b"""<feed xmlns="http://www.w3.org/2005/Atom"><link rel="self" href="http://a.cn/dir/x"/><link href='/3'/>
+<entry><link rel="alternate" type="text/html" href="/4?a=1&amp;b=2"/><link rel="enclosure" href="/5.mp3"/></entry>
+<link rel="next" href="?page=2"/></feed>"""
+
+
+@pytest.mark.parametrize("content_type", ["application/rss+xml", "text/xml; charset=gb2312", "application/xml"])
+def test_a_feed_is_a_list_of_links(content_type):
+    found = outcome(body=RSS, content_type=content_type)
+    assert (found.reason, found.links_kind) == ("not_html", PAGE)
+    assert found.links == ("http://a.cn/", "http://a.cn/1?a=1&b=2", "http://a.cn/2")
+    found = outcome(body=ATOM, content_type=content_type)
+    assert found.links == ("http://a.cn/3", "http://a.cn/4?a=1&b=2", "http://a.cn/dir/x?page=2")
+
+
+def test_a_feed_leads_nowhere_when_the_config_says_so_and_when_it_says_it_is_a_page():
+    answer = Answer(URL, 200, RSS, content_type="application/rss+xml")
+    assert judge(answer, PAGE, False, 9999, Policy(feeds=False)).links == ()
+    assert outcome(body=RSS).links == ()
+
+
+def test_the_policy_for_nofollow_covers_header_page_and_link():
+    body = b'<meta name=robots content=nofollow><a href="/1"><a rel="nofollow" href="/2">'
+    answer = Answer(URL, 200, body, content_type="text/html", robots_tag="nofollow")
+    assert judge(answer, PAGE, False, 9999).links == ()
+    assert judge(answer, PAGE, False, 9999, Policy(nofollow=False)).links == ("http://a.cn/1", "http://a.cn/2")
+
+
+@pytest.mark.parametrize(
+    ("href", "location"),
+    [("/y", "http://a.cn/y"), ("x", None), ("x?utm_source=1", None), ("/", None), ("//b.cn/z", "http://b.cn/z")],
+)
+def test_a_page_that_names_another_url_as_its_canonical_one(href, location):
+    body = f'<head><link rel="canonical" href="{href}"></head><a href="/1">'.encode()
+    found = outcome(body=body)
+    assert (found.location, found.reason) == (location, "canonical_elsewhere" if location else None)
+    assert found.links == ("http://a.cn/1",)
+    ignored = judge(Answer(URL, 200, body, content_type="text/html"), PAGE, False, 9999, Policy(canonical=False))
+    assert (ignored.location, ignored.reason) == (None, None)

@@ -10,6 +10,7 @@ import pytest
 from tasks.crawler.fetching import AnswerTooLarge, FetchFailed
 from tasks.crawler.netguard import AddressBlocked
 from tasks.crawler.politeness import Politeness
+from tasks.crawler.robots import RobotsPolicy
 
 ROBOTS = {"Content-Type": "text/plain"}
 
@@ -228,3 +229,93 @@ def test_origins_take_turns():
         polite.ended(origin)
     assert order == ["http://a.cn", "http://b.cn"] * 2
     assert polite.ready(1.0) is None
+
+
+def test_a_host_that_is_slow_or_busy_is_asked_less_often_within_bounds():
+    polite = Politeness(1.0, 2, most_seconds=8.0, per_latency=2.0)
+    origin = polite.origin("http://a.cn")
+    assert polite.delay(origin) == 1.0
+    polite.answered(origin, 0.1, busy=False)
+    assert polite.delay(origin) == 1.0
+    for _ in range(30):
+        polite.answered(origin, 2.0, busy=False)
+    assert polite.delay(origin) == pytest.approx(4.0, rel=0.01)
+    for _ in range(30):
+        polite.answered(origin, 60.0, busy=False)
+    assert polite.delay(origin) == 8.0
+    origin.policy = RobotsPolicy(crawl_delay_seconds=20.0)
+    assert polite.delay(origin) == 20.0
+
+
+def test_429_doubles_the_delay_and_other_answers_halve_it():
+    polite = Politeness(0.0, 2, most_seconds=3.0, per_latency=1.0)
+    origin, seen = polite.origin("http://a.cn"), []
+    for busy in [True, True, True, True, True, *[False] * 8]:
+        polite.answered(origin, 0.1, busy=busy)
+        seen.append(polite.delay(origin))
+    assert seen[:5] == [0.25, 0.5, 1.0, 2.0, 3.0]
+    assert seen[5:8] == [1.5, 0.75, 0.375]
+    assert seen[-1] == 0.0  # a delay of nought stays nought, however long an answer takes
+
+
+def test_no_host_takes_all_requests_when_there_are_others():
+    polite = Politeness(0.0, 32, of=32)
+    polite.add({"http://a.cn": 99, "http://b.cn": 99})
+    taken = []
+    while len(taken) < 40 and (origin := polite.ready(1.0)):
+        polite.started(origin, 1.0)
+        polite.list(origin)
+        taken.append(origin.name)
+    assert (taken.count("http://a.cn"), taken.count("http://b.cn")) == (16, 16)
+
+
+def test_time_lost_to_failures_closes_a_host_that_answers_now_and_then(web, quick):
+    async def hang():
+        await asyncio.sleep(0.1)
+        raise FetchFailed("half an answer", host_answered=True)
+
+    pages = [f"/{n}" for n in range(30)]
+    web.page("/", *pages)
+    for path in pages:
+        web.pages[path] = hang
+    run = quick(web, requests_per_host=1, max_tries=1, max_failed_seconds_per_host=0.5)
+    assert sum(len(web.asked(path)) for path in pages) <= 7
+    assert all(run.reasons[path] == "fetch_failed" for path in pages)
+    assert any("spent on failed requests" in (v["error"] or "") for v in run.visits)
+
+
+def test_a_path_has_a_limit_of_queries_and_known_ones_stay(web, quick):
+    web.page("/", *(f"/list?n={n}" for n in range(30)), "/other?n=1")
+    run = quick(web, max_queries_per_path=10, sitemaps=False)
+    assert sum(path.startswith("/list?") for path in run.reasons) == 10
+    assert "/other?n=1" in run.reasons
+    assert run.frontier.too_many_queries == 20
+
+
+def test_canonical_pages_replace_the_others_when_they_are_there(web, quick):
+    name = '<link rel="canonical" href="{}">'.format
+    web.page("/", "/a?x=1", "/b", "/c", "/d1", "/d2")
+    web.page("/a?x=1", "/behind", body=name("/a"))
+    web.page("/a", body=name("/a"))
+    web.page("/behind")
+    web.page("/b", body=name("/lost"))  # answers 404
+    web.page("/c", body=name("http://elsewhere.cn/c"))
+    web.page("/d1", body=name("/d2"))
+    web.page("/d2", body=name("/d1"))
+    run = quick(web, sitemaps=False)
+    assert run.reasons == {
+        "/": None, "/a": None, "/a?x=1": "canonical_elsewhere", "/b": None, "/behind": None, "/c": None, "/d1": None,
+        "/d2": None, "/lost": "http_error",
+    }  # fmt: skip
+    assert run.by_path["/a?x=1"]["location"] == "http://a.cn/a"
+    assert run.by_path["/b"]["location"] is None
+    assert run.by_path["/a"]["depth"] == 1
+
+
+def test_feeds_that_pages_name_lead_to_their_entries(web, quick):
+    web.page("/", body='<link rel="alternate" type="application/rss+xml" href="/feed">')
+    rss = b"<rss><channel><item><link>http://a.cn/in-feed</link></item></channel></rss>"
+    web.pages["/feed"] = (200, {"Content-Type": "application/rss+xml"}, rss)
+    web.page("/in-feed")
+    assert quick(web, "with", sitemaps=False).reasons == {"/": None, "/feed": "not_html", "/in-feed": None}
+    assert quick(web, "without", sitemaps=False, feeds=False).reasons == {"/": None}

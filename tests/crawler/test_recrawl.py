@@ -50,7 +50,9 @@ def later(monkeypatch):
     """Let the crawls that follow believe that some hours have passed."""
 
     def pass_by(hours):
-        monkeypatch.setattr(visiting, "time", SimpleNamespace(time=lambda: time.time() + hours * HOUR))
+        monkeypatch.setattr(
+            visiting, "time", SimpleNamespace(time=lambda: time.time() + hours * HOUR, monotonic=time.monotonic)
+        )
 
     return pass_by
 
