@@ -23,6 +23,7 @@ from tasks import why as document_history
 from tasks.store import Store
 
 _EXCERPT = 160  # characters
+_ARCHIVES = 5  # WARC files of a crawl that `lineage` names
 
 
 def show(root: str, stage: str, quarantine: bool, reason: str, samples: int) -> int:
@@ -149,6 +150,11 @@ def _grow(store: Store, manifest: Manifest, tree: Tree, seen: set[str]) -> None:
     for name in manifest.parents:
         parent = store.manifest(name)
         branch = tree.add(_line(parent) + (" …" if name in seen else ""))
+        archives = {} if name in seen else ancestry.archives_of(parent)
+        for file, stored in list(archives.items())[:_ARCHIVES]:
+            branch.add(f"[dim]{escape(file)}  {human(stored.bytes)}B  objects/{stored.sha256[:12]}[/dim]")
+        if len(archives) > _ARCHIVES:
+            branch.add(f"[dim]… {len(archives) - _ARCHIVES} {both('个归档', 'more archives')}[/dim]")
         if name not in seen:
             seen.add(name)
             _grow(store, parent, branch, seen)

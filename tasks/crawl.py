@@ -109,7 +109,7 @@ def run_crawler(source: CrawlSource, folder: Path, previous: Path | None = None)
 
 
 def publish(room: Room, source: CrawlSource, folder: Path) -> list[Shard]:
-    """Move the WARC files, those of earlier crawls too, into the store, and cut the visits into buckets by document id.
+    """Move the WARC files (earlier ones too) and their index into the store, and cut the visits into buckets.
 
     The archives come last, in a shard without rows: what a crawl saw is its visits, not the bytes of its WARC files,
     which hold times and random record ids.
@@ -119,6 +119,7 @@ def publish(room: Room, source: CrawlSource, folder: Path) -> list[Shard]:
         file["name"]: room.store.keep_file(folder.parent / (file["folder"] or folder.name) / "warc" / file["name"])
         for file in json.loads((folder / "end.json").read_bytes())["archives"]
     }
+    archives["index.cdxj"] = room.store.keep_file(folder / "warc" / "index.cdxj")
     frame = visits.with_columns(
         doc_id=pl.Series([document_id(source.name, url) for url in visits["url"]], dtype=pl.String()),
         source=pl.lit(source.name),

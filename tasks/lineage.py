@@ -1,6 +1,7 @@
 """血缘 lineage: what a dataset or a model was made of, back to the crawl.
 
 ancestors(store, manifest)     every manifest behind one, nearest first
+archives_of(manifest)          WARC files of a crawl
 sources_of(store, manifest)    rows, characters and licence of every source that is in it
 card_facts(store, dataset)     what a model card says about its data
 """
@@ -12,7 +13,7 @@ from typing import Any
 
 import polars as pl
 
-from data_contracts.dataset import KEPT, Dataset, Manifest
+from data_contracts.dataset import KEPT, Dataset, File, Manifest
 from data_contracts.errors import DatasetMissing
 from tasks.store import Store
 
@@ -50,6 +51,11 @@ def newest_run(store: Store) -> str | None:
     """The name of the newest run that touched a dataset."""
     runs = [n.split("/")[1] for n in store.folder.names("runs") if n.endswith("/stages.json")]
     return max(runs, default=None)
+
+
+def archives_of(manifest: Manifest) -> dict[str, File]:
+    """WARC files of a crawl by their names; empty for every other dataset."""
+    return {name: file for s in manifest.shards for name, file in s.files.items() if name.endswith(".warc.gz")}
 
 
 def sources_of(store: Store, manifest: Manifest) -> list[dict[str, Any]]:

@@ -25,6 +25,7 @@ _FACTS = (
     "status",
     "location",
     "archive",
+    "warc",
     "offset",
     "fetched_at",
     "split",
@@ -94,6 +95,7 @@ def _ids_of(store: Store, road: list[Manifest], url: str) -> list[str]:
 def _steps(store: Store, road: list[Manifest], doc_id: str) -> list[Step]:
     steps: list[Step] = []
     text: str | None = None
+    files = {file.sha256: name for manifest in road for name, file in lineage.archives_of(manifest).items()}
     for manifest in road:
         row = _row(store, manifest, KEPT, doc_id)
         fate = "kept"
@@ -106,6 +108,7 @@ def _steps(store: Store, road: list[Manifest], doc_id: str) -> list[Step]:
         if "split" in row and fate == "kept":
             fate = "encoded"
         text = row.get("text") or text
+        row["warc"] = files.get(row.get("archive") or "")  # the file's own name, under which an index knows it
         signals = _row(store, manifest, SIGNALS, doc_id) or {}
         known = ("doc_id", "reason", *_FACTS)
         steps.append(

@@ -2,7 +2,7 @@
 
 For a recrawl the config also has "previous", the folder of the crawl before, which lies beside this one's.
 
-It writes FOLDER/warc/*.warc.gz, FOLDER/frontier.sqlite and, when it is through, FOLDER/visits.jsonl and
+It writes FOLDER/warc/*.warc.gz with index.cdxj, FOLDER/frontier.sqlite and, when it is through, FOLDER/visits.jsonl and
 FOLDER/end.json. The same command after a crash, a kill or a reboot goes on where the last one stopped; after the end
 it returns at once.
 

@@ -24,6 +24,7 @@ from warcio.warcwriter import WARCWriter
 from data_contracts.errors import StoreError
 from tasks.crawler.frontier import Frontier, Place
 
+REVISIT = "warc/revisit"  # how indexes call the media type of a revisit
 MAX_FILE_BYTES = 1 << 30
 _GZIP_LEVEL = 6  # warcio's own 9 costs twice the time for 1 % less
 _PROFILE = "http://netpreserve.org/warc/1.1/revisit/"  # WARC 1.1, section 6.7
@@ -45,6 +46,12 @@ class Exchange:
     body: bytes
     address: str | None
     truncated: str | None = None  # "length" when the body was cut off or left out
+
+    @property
+    def mime(self) -> str:
+        """Media type as the answer names it; `unk` as in indexes when it names none."""
+        named = next((value for name, value in self.headers if name.lower() == "content-type"), "")
+        return named.partition(";")[0].strip().lower() or "unk"
 
 
 class _Member:
@@ -150,10 +157,18 @@ class Archive:
         )
         record = answer.rec_headers.get_header("WARC-Record-ID")
         self._put(answer)
+        self._index(exchange, offset, now, REVISIT if revisit else exchange.mime, named["WARC-Payload-Digest"])
         self._put(self._request(exchange, record, now))
         if revisit and same_as is not None:
             return same_as
         return Place(self.number, offset, now, record, payload)
+
+    def _index(self, exchange: Exchange, offset: int, at: str, mime: str, payload: str) -> None:
+        """Enter the answer that was just written, for the index of the crawl."""
+        assert self._file is not None
+        length = self._file.tell() - offset
+        row = (self.number, offset, length, exchange.url, at, exchange.status, mime, payload)
+        self.frontier.db.execute("INSERT INTO capture VALUES(?,?,?,?,?,?,?,?)", row)
 
     def _request(self, exchange: Exchange, response_id: str, now: str) -> Any:
         parts = urlsplit(exchange.url)

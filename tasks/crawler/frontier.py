@@ -37,6 +37,9 @@ CREATE TABLE IF NOT EXISTS origin(
   robots_status INTEGER, robots_body BLOB, robots_at REAL, reason TEXT, error TEXT);
 CREATE TABLE IF NOT EXISTS archive(
   id INTEGER PRIMARY KEY, name TEXT NOT NULL UNIQUE, bytes INTEGER NOT NULL, folder TEXT NOT NULL DEFAULT '');
+CREATE TABLE IF NOT EXISTS capture(
+  archive INTEGER, "offset" INTEGER, length INTEGER NOT NULL, url TEXT NOT NULL, at TEXT NOT NULL, status INTEGER,
+  mime TEXT NOT NULL, payload TEXT NOT NULL, PRIMARY KEY(archive, "offset")) WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS fact(name TEXT PRIMARY KEY, value TEXT NOT NULL);
 """
 # A row that is known already is touched only when the new path is shorter.
@@ -110,8 +113,8 @@ class Frontier:
         self.db.executescript(_SCHEMA)
         self.db.execute("ATTACH ? AS earlier", (f"{earlier.as_uri()}?immutable=1" if earlier else ":memory:",))
         if earlier is None:
-            self.db.execute("CREATE TABLE earlier.url AS SELECT * FROM main.url LIMIT 0")
-            self.db.execute("CREATE TABLE earlier.archive AS SELECT * FROM main.archive LIMIT 0")
+            for table in ("url", "archive", "capture"):
+                self.db.execute(f"CREATE TABLE earlier.{table} AS SELECT * FROM main.{table} LIMIT 0")
         self.db.execute("BEGIN IMMEDIATE")
         self.recovered = self.db.execute("UPDATE url SET state=? WHERE state=?", (QUEUED, IN_FLIGHT)).rowcount
         self._origins: dict[str, int] = dict(self.db.execute("SELECT origin, id FROM origin"))

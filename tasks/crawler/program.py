@@ -10,7 +10,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from data_contracts.errors import ConfigError, StoreError
-from tasks.crawler import earlier, engine, progress, visits
+from tasks.crawler import cdxj, earlier, engine, progress, visits
 from tasks.crawler.archive import Archive
 from tasks.crawler.crawl import MAX_REQUESTS, Crawl
 from tasks.crawler.frontier import Frontier
@@ -65,10 +65,13 @@ def _crawl(job: CrawlJob, scope: Scope) -> dict[str, Any] | None:
         return None
     archive.close()
     frontier.commit()
+    indexed = cdxj.write(frontier, job.folder / "warc" / cdxj.NAME)
+    frontier.commit()
     reasons = visits.write(frontier, job.folder / "visits.jsonl")
     facts = _facts(job, scope, frontier, guard)
     facts |= {
         "urls": reasons.total(),
+        "indexed": indexed,
         "reasons": dict(reasons.most_common()),
         "runs": runs,
         "last_run": {**made[0].counts, "seconds": round(time.monotonic() - began, 2), **_usage()},

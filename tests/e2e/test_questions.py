@@ -30,6 +30,7 @@ def test_why_of_a_kept_page_names_every_stage_and_the_warc_record(road: Road):
     assert "encoded" in found["encode"]
     assert not any("quarantined" in fate for fate in found.values())
     assert re.search(r"archive=[0-9a-f]{20}", told.out)
+    assert re.search(r"warc=demo-site-[0-9TZ]+-00000\.warc\.gz", told.out)
     assert "fetched_at=20" in told.out
 
 

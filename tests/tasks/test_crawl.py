@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import replace
 
 import polars as pl
@@ -14,6 +15,7 @@ from data_contracts.sources import CrawlSource
 from data_contracts.stages import IngestConfig
 from deployments.demo.site_server import DemoSite
 from deployments.demo.website import Website
+from tasks import journal, lineage, why
 from tasks.crawl import crawl
 from tasks.ingest import ingest_visits
 from tasks.store import Store
@@ -107,6 +109,25 @@ def test_every_url_ends_as_a_visit_with_its_record_or_its_reason(site, tmp_path)
     assert set(kept["status"]) == {200}
     assert refused["reason"].null_count() == 0
     assert all((tmp_path / "objects" / a[:2] / a).is_file() for a in kept["archive"].unique())
+
+
+def test_a_page_leads_to_its_warc_file_and_the_index_of_the_crawl(site, tmp_path):
+    place = Place(store=str(tmp_path), workers=1)
+    with journal.keep("corpus", place):
+        visits, _ = crawl.run(source(site), place)
+        ingest_visits.run(visits, IngestConfig(), place)
+    store = Store(place.store)
+    files = store.manifest(visits).shards[-1].files
+    visit = store.scan(visits).collect().to_dicts()[3]
+    ((_, steps),) = why.explain(store, visit["url"])
+    assert [s.dataset.split("/")[0] for s in steps] == ["crawl", "ingest_visits"]
+    for step in steps:
+        assert step.facts["offset"] == visit["offset"]
+        assert files[step.facts["warc"]].sha256 == step.facts["archive"] == visit["archive"]
+    told = [line.split(" ", 2) for line in store.path(files["index.cdxj"]).read_text("utf-8").splitlines()]
+    (facts,) = [f for f in (json.loads(text) for _, _, text in told) if f["url"] == visit["url"]]
+    assert (facts["filename"], int(facts["offset"])) == (steps[0].facts["warc"], visit["offset"])
+    assert list(lineage.archives_of(store.manifest(visits))) == [steps[0].facts["warc"]]
 
 
 def test_a_config_that_the_crawler_refuses_is_a_config_error(site, tmp_path):
