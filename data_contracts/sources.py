@@ -42,6 +42,12 @@ class CrawlSource(_Source):
     timeout_seconds: float = Field(20.0, gt=0, le=600, description="单次下载的总时限, 秒")
     max_tries: int = Field(4, ge=1, le=20, description="每个网址最多尝试次数")
     backoff_seconds: float = Field(1.0, ge=0, description="第一次重试前的等待秒数, 之后翻倍")
+    max_retry_after_seconds: float = Field(
+        600.0,
+        ge=0,
+        le=3600,
+        description="Retry-After 超过多少秒时, 本次不再抓该主机 (longest wait that a host may ask for)",
+    )
     allow_addresses: tuple[str, ...] = Field(
         (), description="除公网外允许连接的地址, 写作 CIDR:端口 (addresses besides the public internet)"
     )

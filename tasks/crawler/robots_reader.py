@@ -70,7 +70,8 @@ class RobotsReader:
     def _later(self, origin: Origin, problem: str, asked: float | None, *, answered: bool) -> None:
         """RFC 9309 2.3.1.4: as long as robots.txt is unreachable, nothing may be fetched."""
         origin.robots_tries += 1
-        if origin.robots_tries >= self.source.max_tries:
+        too_long = asked is not None and asked > self.source.max_retry_after_seconds
+        if too_long or origin.robots_tries >= self.source.max_tries:
             origin.closed = ("robots_disallowed" if answered else "fetch_failed", problem)
             return
         pause = self.source.backoff_seconds * 2.0 ** min(origin.robots_tries - 1, 10) if asked is None else asked

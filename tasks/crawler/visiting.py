@@ -88,9 +88,11 @@ class Visitor:
 
     def _answered(self, origin: Origin, row: Row, fetched: Fetched, earlier: Earlier | None, sent: Headers) -> None:
         status = fetched.status
-        if status in RETRY_STATUSES and row.tries + 1 < self.source.max_tries:
+        asked = retry_after(fetched.header("Retry-After")) if status in RETRY_STATUSES else None
+        if asked is not None and asked > self.source.max_retry_after_seconds and status in BUSY_STATUSES:
+            origin.closed = ("fetch_failed", f"{origin.name} asks to be left alone for {asked:.0f} s")
+        elif status in RETRY_STATUSES and row.tries + 1 < self.source.max_tries:
             self.write(row.url, fetched, None, sent)
-            asked = retry_after(fetched.header("Retry-After"))
             until = time.time() + (self._backoff(row.tries) if asked is None else asked)
             if asked is not None and status in BUSY_STATUSES:
                 self.polite.park(origin, until)

@@ -206,8 +206,7 @@ class Run:
         source = {
             "name": "test-site",
             "licence": "CC0-1.0",
-            "seeds": [f"{site.origin}/"],
-            "allow_addresses": [f"127.0.0.1/32:{site.port}"],
+            **({"seeds": [f"{site.origin}/"], "allow_addresses": [f"127.0.0.1/32:{site.port}"]} if site else {}),
             "seconds_between_requests": 0,
             "requests_per_host": 4,
             "backoff_seconds": 0.05,
