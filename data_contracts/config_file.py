@@ -163,12 +163,16 @@ class _Document:
         sources = self.data.get("sources")
         keys: list[Key] = [("gate", "corpus"), ("gate", "blocks"), ("assess", "minimal_pairs"), ("store",)]
         keys += [("sources", i, "path") for i in range(len(sources) if isinstance(sources, list) else 0)]
+        given = _get(self.data.get("segment"), "dictionaries")
+        keys += [("segment", "dictionaries", i) for i in range(len(given) if isinstance(given, list) else 0)]
         for key in keys:
             *parents, name = key
             at: object = self.data
             for part in parents:
                 at = at[part] if isinstance(at, list) and isinstance(part, int) else _get(at, part)
-            if isinstance(at, dict) and name in at:
+            if isinstance(at, list) and isinstance(name, int):
+                at[name] = _absolute(key, at[name], folder)
+            elif isinstance(at, dict) and name in at:
                 at[name] = _absolute(key, at[name], folder)
 
     def refuse_infinite(self) -> None:
@@ -196,9 +200,12 @@ def _no_step(key: Key, part: str | int, at: object) -> str:
 
 def _absolute(key: Key, value: object, folder: Path) -> object:
     """`value` as an absolute path when `key` holds a path; names such as "corpus" or "embedded" stay."""
+    if key == ("segment", "dictionaries") and isinstance(value, list):
+        return [_absolute((*key, i), one, folder) for i, one in enumerate(value)]
     if not isinstance(value, str) or not value:
         return value
     is_path = (len(key) == 3 and key[0] == "sources" and key[2] == "path") or key == ("store",)
+    is_path = is_path or (len(key) == 3 and key[:2] == ("segment", "dictionaries"))
     may_be_name = key[0] in ("gate", "assess") and key[-1] in ("corpus", "blocks", "minimal_pairs")
     if is_path or (may_be_name and ("/" in value or value.endswith((".yaml", ".jsonl", ".gz")))):
         return str(folder / Path(value).expanduser())

@@ -122,6 +122,11 @@ class SegmentConfig(Model):
     """分词: DOCUMENT -> SEGMENTED, by rjieba, which equals jieba on Han runs."""
 
     hmm: bool = Field(True, description="用 HMM 识别词典外的词 (find words outside the dictionary)")
+    dictionaries: tuple[str, ...] = Field(
+        (),
+        description="用户词典文件, 格式同 jieba: 每行 词 [词频] [词性] (user dictionaries; their words are in the key)",
+    )
+    words: tuple[str, ...] = Field((), description='直接写出的用户词, 同样的格式, 如 "云计算" 或 "云计算 5"')
 
 
 class VocabConfig(Model):

@@ -20,6 +20,11 @@ def check(cfg: Place) -> None:
     faults: list[str] = []
     if isinstance(cfg, CorpusStages):
         faults += [fault for source in (*cfg.archives, *cfg.files) if (fault := missing(source))]
+        faults += [
+            f"segment.dictionaries: {name} 不存在 is not there; correct the path"
+            for name in cfg.segment.dictionaries
+            if not Path(name).expanduser().is_file()
+        ]
     if isinstance(cfg, AssessmentStages) and cfg.assess.max_pairs and cfg.assess.minimal_pairs != "embedded":
         pairs = Path(cfg.assess.minimal_pairs).expanduser()
         if not pairs.is_file():

@@ -13,7 +13,7 @@ from data_contracts.training import ReportConfig
 from data_contracts.units import human
 from data_contracts.verdict import Verdict
 from tasks.reporting import curves, examples
-from tasks.reporting.facts import Facts, Node, Portion, Scores, StageFacts, Training
+from tasks.reporting.facts import Facts, Node, Portion, Scores, StageFacts, Training, WordFacts
 from tasks.reporting.signals import distributions
 from tasks.store import Store
 
@@ -64,6 +64,7 @@ def collect(store: Store, run: str, cfg: ReportConfig | None = None, failure: st
         duplicates=examples.duplicates(store, dedup[-1]) if dedup else None,
         verdicts=tuple(verdicts(store, run, by_stage.get("gate", []))),
         refused=tuple(r for m in road if _is_documents(m) for r in examples.refused(store, m, cfg.samples_per_stage)),
+        words=words(by_stage.get("segment", [])),
         portions=tuple(portions(by_stage.get("encode", []))),
         training=_training(store, by_stage.get("pretrain", [])),
         scores=_scores(store, by_stage.get("assess", [])),
@@ -138,6 +139,12 @@ def verdicts(store: Store, run: str, gates: Sequence[Manifest]) -> list[Verdict]
     found += [content for n in names if (content := store.folder.read(n))]
     by_dataset = {(v.contract, v.dataset): v for v in map(Verdict.model_validate_json, found)}
     return list(by_dataset.values())
+
+
+def words(segmented: Sequence[Manifest]) -> WordFacts | None:
+    """The words of the newest segmented corpus."""
+    told = segmented[-1].measures.get("vocabulary") if segmented else None
+    return WordFacts.model_validate(told) if told else None
 
 
 def portions(blocks: Sequence[Manifest]) -> list[Portion]:

@@ -125,6 +125,17 @@ class Scores(Model):
     parameters: int | None = None
 
 
+class WordFacts(Model):
+    """The words of the corpus; see tasks/transforms/word_counts.py."""
+
+    distinct: int
+    hapax_ratio: float
+    coverage: dict[str, float]
+    unknown_ratio: float
+    unknown_distinct_ratio: float
+    top: tuple[tuple[str, int], ...]
+
+
 class Portion(Model):
     """A source or a quality decile among the training tokens."""
 
@@ -158,6 +169,7 @@ class Facts(Model):
     duplicates: Duplicates | None = None
     verdicts: tuple[Verdict, ...] = ()
     refused: tuple[Refused, ...] = ()
+    words: WordFacts | None = None
     portions: tuple[Portion, ...] = ()  # of sources, then of quality deciles
     training: Training | None = None
     scores: Scores | None = None

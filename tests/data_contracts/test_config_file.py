@@ -150,6 +150,9 @@ def test_paths_of_the_file_are_relative_to_it_and_paths_of_set_to_the_working_fo
     assert (cfg.sources[0].path, cfg.store) == (str(here / "b.jsonl"), str(here / "s"))
     assert cfg.assess.minimal_pairs == "embedded"
     assert load(write(text.replace("news.jsonl", "/abs/*.jsonl"))).sources[0].path == "/abs/*.jsonl"
+    words = load(write(text + "segment: {dictionaries: [mine.txt, /abs/b.txt], words: [云计算 5]}\n")).segment
+    assert (words.dictionaries, words.words) == ((str(tmp_path / "mine.txt"), "/abs/b.txt"), ("云计算 5",))
+    assert load(write(text), ["segment.dictionaries=[c.txt]"]).segment.dictionaries == (str(here / "c.txt"),)
 
 
 def test_overrides_change_values_and_make_missing_sections(write):

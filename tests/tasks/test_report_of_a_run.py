@@ -32,6 +32,7 @@ SECTIONS = [
     "quality",
     "duplicates",
     "contracts",
+    "words",
     "mixture",
     "training",
     "scores",

@@ -21,6 +21,7 @@ from tasks.reporting.facts import (
     Scores,
     StageFacts,
     Training,
+    WordFacts,
 )
 
 ROAD = [
@@ -332,6 +333,14 @@ def a_run(failing: bool = False) -> Facts:
             a_verdict("定长块 blocks", f"encode/{version('encode')}", False),
         ),
         refused=the_refused(),
+        words=WordFacts(
+            distinct=41_207,
+            hapax_ratio=0.412,
+            coverage={"1000": 0.61, "10000": 0.93},
+            unknown_ratio=0.021,
+            unknown_distinct_ratio=0.2,
+            top=(("的", 120_345), ("<b>第一</b>", 1204)),
+        ),
         portions=(
             Portion(name="statutes", documents=1402, tokens=1_200_345, epochs=1.5, share=0.75),
             Portion(name="10 / 10", documents=205, tokens=400_115, epochs=2.0, share=0.25),
