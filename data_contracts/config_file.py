@@ -167,12 +167,10 @@ class _Document:
         keys += [("segment", "dictionaries", i) for i in range(len(given) if isinstance(given, list) else 0)]
         for key in keys:
             *parents, name = key
-            at: object = self.data
+            at: Any = self.data
             for part in parents:
                 at = at[part] if isinstance(at, list) and isinstance(part, int) else _get(at, part)
-            if isinstance(at, list) and isinstance(name, int):
-                at[name] = _absolute(key, at[name], folder)
-            elif isinstance(at, dict) and name in at:
+            if _holds(at, name):
                 at[name] = _absolute(key, at[name], folder)
 
     def refuse_infinite(self) -> None:
@@ -190,6 +188,10 @@ class _Document:
 
 def _get(at: object, part: str | int) -> object:
     return at.get(part) if isinstance(at, dict) else None
+
+
+def _holds(at: object, name: str | int) -> bool:
+    return name in at if isinstance(at, dict) else isinstance(at, list) and isinstance(name, int)
 
 
 def _no_step(key: Key, part: str | int, at: object) -> str:
