@@ -119,6 +119,22 @@ def lineage(
 
 
 @app.command()
+def segmentation_score(
+    gold: Annotated[list[Path], typer.Argument(help="人工分词文件 (gold files: spaced, tagged, .conllu; also .gz)")],
+    training: Annotated[
+        list[Path], typer.Option(help="训练集或词表, 其中的词算登录词 (words of these count as known)")
+    ] = [],
+    dictionary: Annotated[list[str], typer.Option(help="用户词典 (user dictionaries)")] = [],
+    hmm: Annotated[bool, typer.Option(help="用 HMM 识别词典外的词")] = True,
+    json: Annotated[bool, typer.Option("--json", help="输出 JSON")] = False,
+) -> None:
+    """分词评分 precision, recall, F1 and OOV recall of the segmenter on gold files (SIGHAN's measure)."""
+    from deployments.word_scores import segmentation_score as scored
+
+    raise typer.Exit(scored(gold, training, dictionary, hmm, json))
+
+
+@app.command()
 def verify(store: StoreOption = default_store()) -> None:
     """校验 hash every object of the store."""
     import deployments.questions as questions
