@@ -48,8 +48,18 @@ def corpus(config: Config, overrides: Set = []) -> None:
 
 
 @app.command()
-def vocabulary(config: Config, overrides: Set = []) -> None:
-    """词表 the latest corpus -> tokenizer and blocks."""
+def vocabulary(
+    config: Config,
+    overrides: Set = [],
+    sweep: Annotated[
+        str, typer.Option(help="只比较几种大小, 如 8000,16000,32000 (only compare sizes, make no blocks)")
+    ] = "",
+) -> None:
+    """词表 the latest corpus -> tokenizer and blocks; with --sweep, which size to take."""
+    if sweep:
+        from deployments.vocabulary_study import sweep as compared
+
+        raise typer.Exit(compared(config, overrides, sweep))
     _run("vocabulary", config, overrides)
 
 

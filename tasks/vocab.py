@@ -10,9 +10,11 @@ chars_per_token on the sample and by source.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any, NamedTuple
 
 import numpy as np
+import numpy.typing as npt
 import polars as pl
 
 from data_contracts.dataset import KEPT, File, Shard, digest_of
@@ -49,8 +51,18 @@ def vocab(documents: Inputs, cfg: VocabConfig, splits: Splits | EncodeConfig, wo
     return Output([shard], {"asked": cfg.size, "size": int(trained.measures["size"]), **study_of(study)})
 
 
-def choose(store: Store, sources: list[File], sample_bytes: int, splits: Splits | EncodeConfig) -> list[Chosen]:
-    """The sample: at least one document, no more than `sample_bytes` after it. NothingLeft for an empty corpus."""
+def choose(
+    store: Store,
+    sources: list[File],
+    sample_bytes: int,
+    splits: Splits | EncodeConfig,
+    wanted: Callable[[npt.NDArray[np.str_]], npt.NDArray[np.bool_]] = lambda split: split == TRAIN,
+    purpose: str = "vocab",
+) -> list[Chosen]:
+    """A sample of the wanted splits: at least one document if there is any, no more than `sample_bytes` after it.
+
+    In the order of a hash of the ids that has to do with the purpose only. NothingLeft for an empty corpus.
+    """
     sizes = [
         pl.scan_parquet(store.path(source)).select("doc_id", bytes=pl.col("text").str.len_bytes()).collect()
         for source in sources
@@ -60,11 +72,11 @@ def choose(store: Store, sources: list[File], sample_bytes: int, splits: Splits 
         raise NothingLeft("vocab: there is no document to learn a vocabulary from; look at the corpus stages above")
     where = places(ids)
     cut = cuts(where, splits.validation_ratio, splits.test_ratio)
-    training = np.flatnonzero(split_of(where, cut) == TRAIN)
-    order = places(ids, "vocab")
-    training = training[np.lexsort((np.array(ids)[training], order[training]))]
+    mine = np.flatnonzero(wanted(split_of(where, cut)))
+    order = places(ids, purpose)
+    mine = mine[np.lexsort((np.array(ids)[mine], order[mine]))]
     size = np.concatenate([frame["bytes"].to_numpy() for frame in sizes]).astype(np.int64)
-    sample = training[: max(1, int(np.searchsorted(np.cumsum(size[training]), sample_bytes, side="right")))]
+    sample = mine[: max(1, int(np.searchsorted(np.cumsum(size[mine]), sample_bytes, side="right")))]
     rank = np.full(len(ids), -1, dtype=np.int64)
     rank[sample] = np.arange(len(sample))
     starts = np.cumsum([0, *(frame.height for frame in sizes)])
@@ -77,14 +89,17 @@ def choose(store: Store, sources: list[File], sample_bytes: int, splits: Splits 
     return found
 
 
-def train_vocabulary(room: Room, chosen: list[Chosen], cfg: VocabConfig) -> list[Shard]:
-    """Train on the sample, and see how well it is compressed. A job of its own, for its memory's sake."""
-    sample = pl.concat(
-        pl.read_parquet(room.store.path(c.source), columns=["source", "text"])[c.rows].with_columns(
-            rank=pl.Series(c.ranks)
-        )
+def sampled(store: Store, chosen: list[Chosen]) -> pl.DataFrame:
+    """Source and text of a sample, in its order."""
+    return pl.concat(
+        pl.read_parquet(store.path(c.source), columns=["source", "text"])[c.rows].with_columns(rank=pl.Series(c.ranks))
         for c in chosen
     ).sort("rank")
+
+
+def train_vocabulary(room: Room, chosen: list[Chosen], cfg: VocabConfig) -> list[Shard]:
+    """Train on the sample, and see how well it is compressed. A job of its own, for its memory's sake."""
+    sample = sampled(room.store, chosen)
     texts = sample["text"].to_list()
     described = bpe.train(texts, cfg.size, cfg.min_frequency)
     encoded = bpe.encoder(described).encode(texts)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import random
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
@@ -12,6 +13,15 @@ from data_contracts.schemas import DOCUMENT
 from tasks import rows
 from tasks.rows import Room
 from tasks.store import Store, now
+
+POEM = "永和九年岁在癸丑暮春之初会于会稽山阴之兰亭修禊事也群贤毕至少长咸集此地有崇山峻岭茂林修竹又有清流激湍"
+
+
+def invented(count: int = 400) -> list[str]:
+    """Lines of four phrases out of an old preface, each with a number and a word of Latin letters."""
+    dice = random.Random(4)
+    words = [POEM[a : a + dice.randrange(1, 5)] for a in range(len(POEM) - 4)]
+    return ["，".join("".join(dice.choices(words, k=6)) for _ in range(4)) + f"。{i} ok" for i in range(count)]
 
 
 def documents(texts: Sequence[str], source: str = "given", start: int = 0) -> pl.DataFrame:

@@ -224,6 +224,24 @@ def pairs(found: Scores, say: Say) -> Any:
     return _styled((chance + line + dot).properties(height=25 * len(rows) + 40))
 
 
+def by_size(rows: Sequence[dict[str, Any]], field: str, title: str, marked: int) -> Any:
+    """One figure of several vocabularies against their size; the marked size stands out."""
+    named = [{**row, "label": f"{row['size']:,}"} for row in rows]
+    x = alt.X(
+        "size:Q",
+        title="词元数 tokens",
+        scale=alt.Scale(type="log", nice=False, padding=30),
+        axis=alt.Axis(values=[row["size"] for row in rows], format="~s", grid=False),
+    )
+    y = alt.Y(f"{field}:Q", title=title, scale=alt.Scale(zero=False), axis=alt.Axis(tickCount=4, format="~s"))
+    line = _chart(named).mark_line(color=KEPT, strokeWidth=1.6).encode(x=x, y=y)
+    dots = _chart(named).mark_point(color=KEPT, filled=True, size=45, opacity=1).encode(x=x, y=y)
+    best = _chart([row for row in named if row["size"] == marked])
+    dot = best.mark_point(color=REFUSED, filled=True, size=110, opacity=1).encode(x=x, y=y)
+    label = best.mark_text(color=INK, dy=-14).encode(x=x, y=y, text="label:N")
+    return _styled((line + dots + dot + label).properties(height=200))
+
+
 def _chart(rows: Sequence[dict[str, Any]]) -> Any:
     return alt.Chart(alt.InlineData(values=list(rows)))
 

@@ -74,6 +74,24 @@ def train(texts: Iterable[str], size: int, min_frequency: int) -> str:
     return made
 
 
+def cut_to(tokenizer_json: str, size: int) -> str:
+    """The tokenizer that the same training would have given for a smaller size, to the byte.
+
+    Merges are learnt in order and training stops when the vocabulary is full, so the smaller one is a prefix: all ids
+    below `size`, and the merges up to the one that made the last of them.
+    """
+    described = json.loads(tokenizer_json)
+    model = described["model"]
+    vocabulary: dict[str, int] = model["vocab"]
+    if size > len(vocabulary):
+        raise ValueError(f"cannot cut {len(vocabulary)} tokens to {size}")
+    last = next((i for i, (a, b) in enumerate(model["merges"]) if vocabulary[a + b] == size - 1), -1)
+    model["merges"] = model["merges"][: last + 1]
+    model["vocab"] = {token: number for token, number in vocabulary.items() if number < size}
+    made: str = Tokenizer.from_str(json.dumps(described)).to_str(pretty=True)
+    return made
+
+
 def tokenizer_config(max_tokens: int | None = None) -> str:
     """The text of the tokenizer_config.json that transformers' AutoTokenizer wants beside tokenizer.json."""
     config = {
