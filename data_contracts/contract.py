@@ -95,7 +95,7 @@ def load(name_or_path: str, checks: Checks | None = None) -> Contract:
 
 
 def _columns(source: ContractSource, table: SchemaObject) -> dict[str, pl.DataType]:
-    """Column types, held against the schema that `physicalName` names (`DOCUMENT@1`)."""
+    """Column types, held against the schema that `physicalName` names (`DOCUMENT@2`)."""
     columns: dict[str, pl.DataType] = {}
     for i, prop in enumerate(table.properties or []):
         keys: list[Key] = ["schema", 0, "properties", i]

@@ -73,7 +73,7 @@ class Dataset(Model):
 
     stage: str
     version: str  # 16 hex digits
-    schema_label: str  # "DOCUMENT@1", or the name of a file layout ("tokenizer", "model")
+    schema_label: str  # "DOCUMENT@2", or the name of a file layout ("tokenizer", "model")
     rows: int = 0
     quarantined: int = 0
     chars: int = 0

@@ -32,7 +32,7 @@ class Schema(NamedTuple):
 
     @property
     def label(self) -> str:
-        """`DOCUMENT@1`, as manifests name it."""
+        """`DOCUMENT@2`, as manifests name it."""
         return f"{self.name}@{self.version}"
 
 
@@ -83,7 +83,7 @@ PAGE = Schema(
 # 文档: one row per text. Ids never change between versions.
 DOCUMENT = Schema(
     "DOCUMENT",
-    1,
+    2,
     {
         "doc_id": TEXT,
         "url": TEXT,  # canonical URL, or `file:NAME#RECORD` for ingested files (no machine path)
@@ -92,11 +92,16 @@ DOCUMENT = Schema(
         "title": TEXT,  # null when unknown
         "date": TEXT,  # ISO date as stated by the page, null when unknown
         "text": TEXT,
+        # the stage `score` gives what its config asks for; null before it and for the rest
+        "quality": FLOAT,  # 0 to 1, the likelihood of being wanted
+        "bits_per_char": FLOAT,  # under a character n-gram model of trusted text
+        "toxicity": FLOAT,  # 0 to 1
+        "spam": FLOAT,  # 0 to 1
     },
 )
 
 # 切分后的文档: DOCUMENT plus the lengths of its words, whose sum is the number of characters of `text`.
-SEGMENTED = Schema("SEGMENTED", 1, {**DOCUMENT.columns, "word_chars": pl.List(pl.UInt32())})
+SEGMENTED = Schema("SEGMENTED", 2, {**DOCUMENT.columns, "word_chars": pl.List(pl.UInt32())})
 
 # 定长块的目录: where each document's tokens lie in its shard's token files. Beside each `<split>.bin` lies a
 # `<split>.words`, one bit an id (lowest first), set where a word begins: @2 brought it, and `copies`.
@@ -115,6 +120,12 @@ BLOCKS = Schema(
 )
 
 SCHEMAS: dict[str, Schema] = {s.name: s for s in (VISIT, PAGE, DOCUMENT, SEGMENTED, BLOCKS)}
+
+
+def filled(frame: pl.DataFrame, schema: Schema) -> pl.DataFrame:
+    """The frame with every column of the schema: those that it lacks stand at its end, null."""
+    lacking = {name: kind for name, kind in schema.columns.items() if name not in frame.columns}
+    return frame.with_columns(pl.lit(None, kind).alias(name) for name, kind in lacking.items())
 
 
 def check(columns: dict[str, pl.DataType], schema: Schema, where: str) -> None:

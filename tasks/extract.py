@@ -12,7 +12,7 @@ from typing import Any
 import polars as pl
 
 from data_contracts.dataset import Shard
-from data_contracts.schemas import DOCUMENT
+from data_contracts.schemas import DOCUMENT, filled
 from data_contracts.stages import ExtractConfig
 from tasks.killable import Limits, Outcome, killable
 from tasks.stage import stage
@@ -46,7 +46,8 @@ def mark(frame: pl.LazyFrame, cfg: ExtractConfig) -> pl.LazyFrame:
     pages = frame.collect()
     found = pl.DataFrame(list(_found(pages, cfg)), schema=_FOUND)
     by_trafilatura = (pl.col("extractor") == "trafilatura").fill_null(value=False).cast(pl.Int64)
-    return pl.concat([pages, found], how="horizontal").with_columns(count_second_try=by_trafilatura).lazy()
+    whole = pl.concat([pages, found], how="horizontal").pipe(filled, DOCUMENT)
+    return whole.with_columns(count_second_try=by_trafilatura).lazy()
 
 
 def _found(pages: pl.DataFrame, cfg: ExtractConfig) -> Iterator[dict[str, Any]]:

@@ -9,7 +9,7 @@ from pathlib import Path
 import polars as pl
 
 from data_contracts.dataset import Dataset, Manifest, digest_of, document_id
-from data_contracts.schemas import DOCUMENT
+from data_contracts.schemas import DOCUMENT, filled
 from tasks import rows
 from tasks.rows import Room
 from tasks.store import Store, now
@@ -33,12 +33,14 @@ def documents(texts: Sequence[str], source: str = "given", start: int = 0) -> pl
             "url": [f"file:{n}" for n in names],
             "source": [source] * len(names),
             "licence": ["CC0-1.0"] * len(names),
-            "title": [None] * len(names),
-            "date": [None] * len(names),
             "text": list(texts),
         },
-        schema=DOCUMENT.columns,
-    )
+    ).pipe(whole)
+
+
+def whole(frame: pl.DataFrame) -> pl.DataFrame:
+    """A frame with all columns of DOCUMENT in their order; those that it lacks are null."""
+    return filled(frame, DOCUMENT).select(pl.col(name).cast(kind) for name, kind in DOCUMENT.columns.items())
 
 
 def deposit(store: Store, shards: Iterable[pl.DataFrame], stage: str = "given", scratch: Path | None = None) -> Dataset:

@@ -33,6 +33,7 @@ def shard_of(number: int) -> pl.DataFrame:
         title=pl.lit(None, pl.String),
         date=pl.lit("2024-01-01"),
         text=text,
+        **{name: pl.lit(None, pl.Float64) for name in ("quality", "bits_per_char", "toxicity", "spam")},
         word_chars=pl.concat_list(text.str.len_chars().cast(pl.UInt32)),
     )
 

@@ -61,7 +61,7 @@ WRONG = [
     (f'{HEAD}      - {{name: n, logicalType: string, logicalTypeOptions: {{pattern: "("}}}}\n', 10, "pattern"),
     (f"{HEAD}      - {{name: n, logicalType: string, logicalTypeOptions: {{minLength: a}}}}\n", 10, "minLength"),
     (HEAD.replace("- name: things", "- name: things\n    physicalName: THINGS@1"), 8, "no schema THINGS@1"),
-    (HEAD.replace("- name: things", "- name: things\n    physicalName: DOCUMENT@1"), 10, "no column 'id'"),
+    (HEAD.replace("- name: things", "- name: things\n    physicalName: DOCUMENT@2"), 10, "no column 'id'"),
     (f"{HEAD}      - {{name: on, logicalType: date}}\n", 10, "True is not of type 'string'"),  # YAML 1.1
     (HEAD + "  - {name: more, properties: []}\n", 6, "wants one object, has 2"),
     (quality("{name: a, metric: rowCount}"), 12, "mustBe"),

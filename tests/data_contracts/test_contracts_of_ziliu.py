@@ -36,6 +36,8 @@ def rows_of(kind: str) -> list[dict[str, Any]]:
             "title": None,
             "date": "2024-05-01" if i % 3 else None,
             "text": TEXT * 2 + f"第{i}首",
+            "quality": i / ROWS if i % 3 else None,
+            "bits_per_char": 6.4 if i % 3 else None,
         }
         for i in range(ROWS)
     ]
@@ -97,6 +99,13 @@ DOCUMENT_FAULTS = [
     ("date.pattern", put(date="五月一日")),
     ("text.required", put(text=None)),
     ("text.minLength", put(text="")),
+    ("quality.minimum", put(quality=-0.1)),
+    ("quality.maximum", put(quality=1.1)),
+    ("bits_per_char.minimum", put(bits_per_char=-1.0)),
+    ("toxicity.minimum", put(toxicity=-0.1)),
+    ("toxicity.maximum", put(toxicity=1.1)),
+    ("spam.minimum", put(spam=-0.1)),
+    ("spam.maximum", put(spam=1.1)),
 ]
 FAULTS = {
     "documents": DOCUMENT_FAULTS,

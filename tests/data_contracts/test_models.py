@@ -113,7 +113,7 @@ def test_a_manifest_adds_its_shards_up():
     manifest = Manifest(
         stage="clean",
         version="f" * 16,
-        schema_label="DOCUMENT@1",
+        schema_label="DOCUMENT@2",
         parents=[],
         config={},
         code="",
@@ -123,7 +123,7 @@ def test_a_manifest_adds_its_shards_up():
     assert manifest.reasons == {"too_short": 3, "too_long": 2}
     assert list(manifest.reasons) == ["too_short", "too_long"]
     assert manifest.handle == Dataset(
-        stage="clean", version="f" * 16, schema_label="DOCUMENT@1", rows=4, quarantined=5, chars=11
+        stage="clean", version="f" * 16, schema_label="DOCUMENT@2", rows=4, quarantined=5, chars=11
     )
     assert manifest.handle.name == f"clean/{'f' * 16}"
     assert Manifest.model_validate_json(manifest.model_dump_json()) == manifest
@@ -146,7 +146,7 @@ def test_a_frame_that_is_not_its_schema_is_named():
     check(dict(DOCUMENT.columns), DOCUMENT, "here")
     check({**DOCUMENT.columns, "more": pl.Int8()}, DOCUMENT, "extra columns are measurements")
     with pytest.raises(
-        SchemaMismatch, match=r"here: not a DOCUMENT@1: title: want String, have nothing; text: want String, have Int64"
+        SchemaMismatch, match=r"here: not a DOCUMENT@2: title: want String, have nothing; text: want String, have Int64"
     ):
         check({c: t for c, t in DOCUMENT.columns.items() if c != "title"} | {"text": pl.Int64()}, DOCUMENT, "here")
 

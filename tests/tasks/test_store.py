@@ -25,7 +25,7 @@ def store(tmp_path) -> Store:
 
 def manifest(version: str, stage: str = "clean", **more) -> Manifest:
     return Manifest(
-        stage=stage, version=version, schema_label="DOCUMENT@1", parents=[], config={}, code="c", libraries={}, shards=[],
+        stage=stage, version=version, schema_label="DOCUMENT@2", parents=[], config={}, code="c", libraries={}, shards=[],
         **more,
     )  # fmt: skip
 

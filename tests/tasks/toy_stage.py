@@ -15,6 +15,7 @@ from tasks import rows
 from tasks.rows import Room
 from tasks.stage import stage
 from tasks.work import Inputs, Work
+from tests.given_documents import whole
 
 
 class Invented(Model):
@@ -39,12 +40,9 @@ def documents(name: str, count: int) -> pl.DataFrame:
             "url": [f"file:{name}#{i}" for i in range(count)],
             "source": ["toy"] * count,
             "licence": ["CC0"] * count,
-            "title": [None] * count,
-            "date": [None] * count,
             "text": [f"{name}{'字' * i}" for i in range(count)],
         },
-        schema=DOCUMENT.columns,
-    )
+    ).pipe(whole)
 
 
 def invent(room: Room, name: str, count: int) -> list[Shard]:
