@@ -33,18 +33,19 @@ schema:
   - name: notes
     properties:
       - {name: doc_id, logicalType: string, primaryKey: true, required: true}
-      - {name: url, logicalType: string}
-      - {name: source, logicalType: string}
-      - {name: licence, logicalType: string}
-      - {name: title, logicalType: string}
-      - {name: date, logicalType: string}
       - {name: text, logicalType: string, logicalTypeOptions: {minLength: MIN_LENGTH}}
+OTHERS
     quality:
       - name: refused
         type: custom
         engine: polars
         implementation: {measure: write.quarantined_ratio, mustBeLessOrEqualTo: 0.5}
 """
+OTHERS = "\n".join(
+    f"      - {{name: {name}, logicalType: {'string' if kind == pl.String() else 'number'}}}"
+    for name, kind in DOCUMENT.columns.items()
+    if name not in ("doc_id", "text")
+)
 
 
 class Notes(Model):
@@ -82,7 +83,7 @@ def contract(tmp_path):
     path = tmp_path / "notes.odcs.yaml"
 
     def written(min_length: int = 1, on_failure: str = "block") -> GateConfig:
-        path.write_text(CONTRACT.replace("MIN_LENGTH", str(min_length)), encoding="utf-8")
+        path.write_text(CONTRACT.replace("OTHERS", OTHERS).replace("MIN_LENGTH", str(min_length)), encoding="utf-8")
         return GateConfig(corpus=str(path), on_failure=on_failure)
 
     return written
