@@ -13,6 +13,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TypeVar
 
@@ -35,12 +36,19 @@ from data_contracts.stages import (
 from data_contracts.training import AssessConfig, PretrainConfig, ReportConfig
 
 ConfigT = TypeVar("ConfigT", bound=Model)
+SourceT = TypeVar("SourceT", bound=Model)
+Item = TypeVar("Item")
 
 
 def default_store() -> str:
     """Where data goes unless the config says otherwise: ZILIU_STORE, else the user's data folder."""
     data_home = os.environ.get("XDG_DATA_HOME", str(Path("~/.local/share").expanduser()))
     return os.environ.get("ZILIU_STORE", str(Path(data_home) / "ziliu"))
+
+
+def _unprofiled(source: SourceT) -> SourceT:
+    """A source as crawl and ingest see it: how it is cleaned later changes nothing for them."""
+    return source.model_copy(update={"profile": None})
 
 
 class Place(Model):
@@ -79,17 +87,30 @@ class CorpusStages(Model):
     @property
     def sites(self) -> tuple[CrawlSource, ...]:
         """Sources that are crawled."""
-        return tuple(s for s in self.sources if isinstance(s, CrawlSource))
+        return tuple(_unprofiled(s) for s in self.sources if isinstance(s, CrawlSource))
 
     @property
     def archives(self) -> tuple[WarcSource, ...]:
         """Sources that are WARC files."""
-        return tuple(s for s in self.sources if isinstance(s, WarcSource))
+        return tuple(_unprofiled(s) for s in self.sources if isinstance(s, WarcSource))
 
     @property
     def files(self) -> tuple[FileSource, ...]:
         """Sources that hold text, not pages."""
-        return tuple(s for s in self.sources if not isinstance(s, CrawlSource | WarcSource))
+        return tuple(_unprofiled(s) for s in self.sources if not isinstance(s, CrawlSource | WarcSource))
+
+    def by_profile(self, texts: Sequence[Item]) -> list[tuple[CleanConfig, list[Item]]]:
+        """How to clean what: one text per source in the order sites, archives, files; those cleaned alike together."""
+        profiles = {s.name: s.profile for s in self.sources}
+        found: list[tuple[CleanConfig, list[Item]]] = []
+        for source, text in zip((*self.sites, *self.archives, *self.files), texts, strict=True):
+            rules = self.clean.under(profiles[source.name])
+            alike = next((some for known, some in found if known == rules), None)
+            if alike is None:
+                found.append((rules, [text]))
+            else:
+                alike.append(text)
+        return found
 
 
 class VocabularyStages(Model):

@@ -47,6 +47,9 @@ REASONS: dict[str, Reason] = {
     "wrong_language": Reason("不是所需语言", "it is in another language"),
     "short_lines": Reason("平均行长过短", "its lines are too short on average"),
     "few_terminal_marks": Reason("以句末标点结尾的行过少", "too few lines end in terminal punctuation"),
+    "few_sentences": Reason("句子过少或过长", "too few sentences, or sentences without an end"),
+    "few_marks": Reason("标点过少", "too little punctuation"),
+    "mark_noise": Reason("标点占比过高, 像代码或数据", "too much punctuation, as in code or data"),
     "symbol_noise": Reason("符号占比过高", "too many symbols"),
     "digit_noise": Reason("数字占比过高", "too many digits"),
     "ellipsis_lines": Reason("以省略号或「展开」结尾的行过多", "too many lines end in an ellipsis or 'more'"),
@@ -56,8 +59,11 @@ REASONS: dict[str, Reason] = {
     "repeated_ngrams": Reason("重复片段过多", "too many repeated character n-grams"),
     "low_entropy": Reason("字符种类过少", "its characters vary too little"),
     "few_stop_words": Reason("几乎没有虚词, 不像自然语言", "it has next to no function words"),
+    "mixed_script": Reason("简体繁体混杂", "simplified and traditional characters are mixed"),
+    "broken_words": Reason("平均词长异常, 词不成词", "its words are too short or too long on average"),
     "flagged_words": Reason("违禁词过多", "too many flagged words"),
     "advertising": Reason("广告推销用语过多", "too many advertising phrases"),
+    "machine_made": Reason("机器生成的文字或未填的模板", "it is made by a machine: set phrases, templates, scripts"),
     # redact
     "personal_data": Reason("含个人信息且配置为丢弃", "it holds personal data and the config says drop"),
     # dedup

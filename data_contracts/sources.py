@@ -8,6 +8,7 @@ from urllib.parse import urlsplit
 
 from pydantic import Field, field_validator
 
+from data_contracts.clean_profiles import ProfileName
 from data_contracts.model import Model
 from data_contracts.units import Bytes
 
@@ -17,6 +18,9 @@ Name = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9._-]{0,62}$")]
 class _Source(Model):
     name: Name = Field(description="来源名称, 小写字母数字 (source name, lower case)")
     licence: str = Field(min_length=1, description="许可证, 随每篇文档保存 (licence, kept with every document)")
+    profile: ProfileName | None = Field(
+        None, description="清洗方案, 空则用 clean 的; 写了则用该方案的全部阈值 (profile of clean for this source)"
+    )
 
 
 class CrawlSource(_Source):

@@ -12,6 +12,7 @@ from typing import Any, Literal
 
 from pydantic import Field
 
+from data_contracts.clean_profiles import BASE, ProfileName, profile
 from data_contracts.model import Model
 from data_contracts.units import Bytes
 
@@ -37,32 +38,87 @@ class ExtractConfig(Model):
     max_unreadable_ratio: float = Field(0.05, ge=0, le=1, description=_UNREADABLE)
 
 
-class CleanConfig(Model):
-    """清洗: normalise, measure, mark. The sources of the rules stand in tasks/transforms/quality.py."""
+def _of_profile(name: str, **bounds: Any) -> Any:
+    """A threshold of clean: what the profile says, unless the config says otherwise."""
+    return Field(default_factory=lambda data: profile(data.get("profile", BASE))[name], **bounds)
 
+
+class CleanConfig(Model):
+    """清洗: normalise, measure, mark. Defaults come from the profile; the rules: tasks/transforms/quality.py."""
+
+    profile: ProfileName = Field(
+        BASE,
+        description="方案, 定下面各项的默认值: web 网页, literary 文学, forum 论坛短文, strict 严格 (profile)",
+    )
     to_simplified: bool = Field(False, description="繁体转简体 (traditional to simplified, opencc tw2sp)")
     languages: tuple[str, ...] = Field(
-        ("zh",), description="保留的语言: zh 中文 (含繁体), yue 粤语, ja, ko, en (languages kept)"
+        ("zh",), description="保留的语言: zh 中文 (简, 繁, 混排), yue 粤语, ja, ko, en (languages kept)"
     )
-    min_chars: int = Field(200, ge=0, description="最少字符数")
-    max_chars: int = Field(1_000_000, ge=1, description="最多字符数")
-    min_han_ratio: float = Field(0.2, ge=0, le=1, description="汉字占字符的最低比例")
-    min_mean_line_chars: float = Field(7.0, ge=0, description="最低平均行长, 字符")
-    min_terminal_line_ratio: float = Field(0.0, ge=0, le=1, description="以句末标点结尾的行的最低比例")
-    max_symbol_ratio: float = Field(0.15, ge=0, le=1, description="符号 (# … 等) 占字符的最高比例")
-    max_digit_ratio: float = Field(0.3, ge=0, le=1, description="数字占字符的最高比例")
-    max_ellipsis_line_ratio: float = Field(0.3, ge=0, le=1, description="以省略号或展开结尾的行的最高比例")
-    max_list_line_ratio: float = Field(0.9, ge=0, le=1, description="列表行的最高比例")
-    max_bracket_ratio: float = Field(0.1, ge=0, le=1, description="【】内字符的最高比例")
-    max_duplicate_line_ratio: float = Field(0.3, ge=0, le=1, description="重复行字符的最高比例")
-    max_top_ngram_ratio: float = Field(0.2, ge=0, le=1, description="最常见字符片段所占的最高比例")
-    max_duplicate_ngram_ratio: float = Field(0.5, ge=0, le=1, description="重复字符片段所占的最高比例")
-    min_unigram_entropy: float = Field(3.0, ge=0, description="字符熵下限, nat")
-    min_flagged_words: int = Field(3, ge=1, description="违禁词出现此数次才按占比判定")
-    max_flagged_ratio: float = Field(0.005, ge=0, le=1, description="赌博色情等违禁词占字符的最高比例")
-    min_advert_phrases: int = Field(4, ge=1, description="不同的推销用语达到此数才按占比判为广告")
-    max_advert_ratio: float = Field(0.05, ge=0, le=1, description="推销用语占字符的最高比例")
-    min_stop_characters: int = Field(2, ge=0, description="至少出现的虚词种数 (的 了 是 在 ... or 之 乎 者 也)")
+    min_chars: int = _of_profile("min_chars", ge=0, description="最少字符数")
+    max_chars: int = _of_profile("max_chars", ge=1, description="最多字符数")
+    min_layout_chars: int = _of_profile(
+        "min_layout_chars", ge=0, description="短于此字数的正文不按行长, 句子, 标点, 虚词占比和词长判定"
+    )
+    min_han_ratio: float = _of_profile("min_han_ratio", ge=0, le=1, description="汉字占字符的最低比例")
+    min_mean_line_chars: float = _of_profile("min_mean_line_chars", ge=0, description="最低平均行长, 字符")
+    min_terminal_line_ratio: float = _of_profile(
+        "min_terminal_line_ratio", ge=0, le=1, description="以句末标点结尾的行的最低比例"
+    )
+    min_sentences: int = _of_profile("min_sentences", ge=0, description="最少句数 (。！？；…, 连用算一个)")
+    max_sentence_chars: float = _of_profile("max_sentence_chars", ge=1, description="平均每句最多汉字数")
+    min_punctuation_ratio: float = _of_profile("min_punctuation_ratio", ge=0, le=1, description="标点占字符的最低比例")
+    max_punctuation_ratio: float = _of_profile(
+        "max_punctuation_ratio", ge=0, le=1, description="标点占字符的最高比例 (JSON, 代码)"
+    )
+    max_symbol_ratio: float = _of_profile("max_symbol_ratio", ge=0, le=1, description="符号 (# … 等) 占字符的最高比例")
+    max_digit_ratio: float = _of_profile("max_digit_ratio", ge=0, le=1, description="数字占字符的最高比例")
+    max_ellipsis_line_ratio: float = _of_profile(
+        "max_ellipsis_line_ratio", ge=0, le=1, description="以省略号或展开结尾的行的最高比例"
+    )
+    max_list_line_ratio: float = _of_profile("max_list_line_ratio", ge=0, le=1, description="列表行的最高比例")
+    max_bracket_ratio: float = _of_profile("max_bracket_ratio", ge=0, le=1, description="【】内字符的最高比例")
+    max_duplicate_line_ratio: float = _of_profile(
+        "max_duplicate_line_ratio", ge=0, le=1, description="重复行字符的最高比例"
+    )
+    max_top_ngram_ratio: float = _of_profile(
+        "max_top_ngram_ratio", ge=0, le=1, description="最常见字符片段所占的最高比例"
+    )
+    max_duplicate_5gram_ratio: float = _of_profile(
+        "max_duplicate_5gram_ratio", ge=0, le=1, description="重复的 5 字片段所占的最高比例"
+    )
+    max_duplicate_ngram_ratio: float = _of_profile(
+        "max_duplicate_ngram_ratio", ge=0, le=1, description="重复的 13 字片段所占的最高比例"
+    )
+    min_unigram_entropy: float = _of_profile("min_unigram_entropy", ge=0, description="字符熵下限, nat")
+    min_stop_characters: int = _of_profile(
+        "min_stop_characters", ge=0, description="至少出现的虚词种数 (的 了 是 在 ... or 之 乎 者 也)"
+    )
+    min_stop_ratio: float = _of_profile("min_stop_ratio", ge=0, le=1, description="虚词占汉字的最低比例")
+    min_word_chars: float = _of_profile("min_word_chars", ge=0, description="词典切分的最低平均词长, 字; 0 不查")
+    max_word_chars: float = _of_profile("max_word_chars", ge=1, description="词典切分的最高平均词长, 字")
+    max_mixed_script_ratio: float = _of_profile(
+        "max_mixed_script_ratio", ge=0, le=1, description="简繁混排: 较少一方的专用字占汉字的最高比例"
+    )
+    min_flagged_words: int = _of_profile("min_flagged_words", ge=1, description="违禁词出现此数次才按占比判定")
+    max_flagged_ratio: float = _of_profile(
+        "max_flagged_ratio", ge=0, le=1, description="赌博色情等违禁词占字符的最高比例"
+    )
+    min_advert_phrases: int = _of_profile(
+        "min_advert_phrases", ge=1, description="不同的推销用语达到此数才按占比判为广告"
+    )
+    max_advert_ratio: float = _of_profile("max_advert_ratio", ge=0, le=1, description="推销用语占字符的最高比例")
+    min_machine_phrases: int = _of_profile(
+        "min_machine_phrases", ge=1, description="不同的机器文本标记达到此数才按占比判定"
+    )
+    max_machine_ratio: float = _of_profile(
+        "max_machine_ratio", ge=0, le=1, description="机器文本标记 (模板, 助手套话, 洗稿套话) 占字符的最高比例"
+    )
+
+    def under(self, other: ProfileName | None) -> CleanConfig:
+        """The same with every threshold of another profile; what single thresholds say here does not reach it."""
+        if other is None or other == self.profile:
+            return self
+        return CleanConfig(profile=other, to_simplified=self.to_simplified, languages=self.languages)
 
 
 PersonalData = Literal[

@@ -27,8 +27,8 @@ def corpus(cfg: CorpusConfig) -> Dataset:
         pages += [ingest_archives(a, cfg.ingest, place) for a in cfg.archives]  # 归档    WARC files -> PAGE
         texts = [extract(p, cfg.extract, place) for p in pages]  # 正文    PAGE -> DOCUMENT
         texts += [ingest_files(f, cfg.ingest, place) for f in cfg.files]  # 文件    JSONL, Parquet, text -> DOCUMENT
-        documents = clean(texts, cfg.clean, place)  # 清洗    normalise, measure, refuse noise
-        documents = redact(documents, cfg.redact, place)  # 脱敏    personal data -> placeholders
+        texts = [clean(some, rules, place) for rules, some in cfg.by_profile(texts)]  # 清洗    normalise, refuse noise
+        documents = redact(texts, cfg.redact, place)  # 脱敏    personal data -> placeholders
         documents = dedup(documents, cfg.dedup, place)  # 去重    one URL, equal texts, near copies
         documents = segment(documents, cfg.segment, place)  # 分词    DOCUMENT -> SEGMENTED
         gate(documents, asked(cfg.gate, "corpus"), place)  # 质量门  raises GateFailed; nothing later runs

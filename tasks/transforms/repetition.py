@@ -20,6 +20,7 @@ Ratios = npt.NDArray[np.float64]
 Table = npt.NDArray[Any]
 
 TOP_CHARS = 4  # about two to three words, the middle of MAP-CC's top 2-, 3- and 4-gram rules
+SHORT_CHARS = 5  # MAP-CC: duplicate 5- to 10-grams; templates differ too often for longer ones
 DUPLICATE_CHARS = 13  # ChineseWebText: repeated 13-grams of characters
 SAMPLE = 2048  # n-grams of one row; of a row ten times as long the shares are right to about .1
 MAX_CHARS = 1_000_000  # only so much of a text is looked at, which bounds memory
@@ -32,13 +33,14 @@ class Repetition(NamedTuple):
 
     lines: Ratios  # of its word characters, those in lines that occurred before in the row
     top: Ratios  # of its word characters, those in its most frequent n-gram of TOP_CHARS; 0 where none occurs twice
+    short: Ratios  # 1 - distinct / all n-grams of SHORT_CHARS
     duplicate: Ratios  # 1 - distinct / all n-grams of DUPLICATE_CHARS
 
 
 def repetition(codes: Codes) -> Repetition:
     """Measure every row. Rows of more than SAMPLE n-grams are estimated.
 
-    top is then taken from scattered n-grams, duplicate from the n-grams whose hash has zeros in a fixed place
+    top is then taken from scattered n-grams, the others from the n-grams whose hash has zeros in a fixed place
     (which keeps or drops all copies of one n-gram together). A text measures the same in any company.
     """
     found = Repetition(*(np.zeros(len(codes.lengths)) for _ in Repetition._fields))
@@ -54,7 +56,8 @@ def repetition(codes: Codes) -> Repetition:
 @compiled
 def _repetition(
     points: Points, starts: Table, lengths: Table, is_word: Table, most: int,
-    words: Hashes, keys: Hashes, stamps: Table, counts: Table, lines: Ratios, top: Ratios, duplicate: Ratios,
+    words: Hashes, keys: Hashes, stamps: Table, counts: Table,
+    lines: Ratios, top: Ratios, short: Ratios, duplicate: Ratios,
 ) -> None:  # fmt: skip
     """`stamps` says in which pass a slot was filled, so that no pass has to empty the table of the one before."""
     stamp = 0
@@ -66,7 +69,9 @@ def _repetition(
         stamp += 1
         top[row] = _top(words, number, keys, stamps, stamp, counts)
         stamp += 1
-        duplicate[row] = _duplicate(words, number, keys, stamps, stamp)
+        short[row] = _duplicate(words, number, SHORT_CHARS, keys, stamps, stamp)
+        stamp += 1
+        duplicate[row] = _duplicate(words, number, DUPLICATE_CHARS, keys, stamps, stamp)
 
 
 @compiled
@@ -135,8 +140,8 @@ def _top(words: Hashes, number: int, keys: Hashes, stamps: Table, stamp: int, co
 
 
 @compiled
-def _duplicate(words: Hashes, number: int, keys: Hashes, stamps: Table, stamp: int) -> float:
-    grams = number - DUPLICATE_CHARS + 1
+def _duplicate(words: Hashes, number: int, size: int, keys: Hashes, stamps: Table, stamp: int) -> float:
+    grams = number - size + 1
     if grams <= 0:
         return 0.0
     zeros = np.uint64(0)  # a mask of bits that must be zero: one more for every doubling beyond SAMPLE
@@ -146,14 +151,14 @@ def _duplicate(words: Hashes, number: int, keys: Hashes, stamps: Table, stamp: i
     while mask < 2 * min(grams, SAMPLE):
         mask = 2 * mask + 1
     leaving = np.uint64(1)
-    for _ in range(DUPLICATE_CHARS):
+    for _ in range(size):
         leaving *= _ODD
     key, taken, distinct = np.uint64(0), 0, 0
     for i in range(number):
         key = key * _ODD + words[i]
-        if i >= DUPLICATE_CHARS:
-            key -= leaving * words[i - DUPLICATE_CHARS]
-        if i < DUPLICATE_CHARS - 1 or (key ^ key >> np.uint64(29)) & zeros or 2 * distinct > mask:
+        if i >= size:
+            key -= leaving * words[i - size]
+        if i < size - 1 or (key ^ key >> np.uint64(29)) & zeros or 2 * distinct > mask:
             continue
         taken += 1
         slot = _place(key, keys, stamps, stamp, mask)

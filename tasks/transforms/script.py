@@ -14,10 +14,19 @@ import polars as pl
 CONVERSION = "tw2sp"  # with phrases: 軟體 -> 软件, 滑鼠 -> 鼠标; t2s would leave 软体, 滑鼠
 
 
+MIXED_RATIO = 0.06  # of Han, only-simplified and only-traditional characters both; good text stays below .05
+
+
 def script() -> pl.Expr:
-    """`hans` or `hant` from the signals simplified_ratio and traditional_ratio; a tie reads as hans."""
-    traditional = pl.col("traditional_ratio") > pl.col("simplified_ratio")
-    return pl.when(traditional).then(pl.lit("hant")).otherwise(pl.lit("hans"))
+    """`hans`, `hant` or `mixed` from the signals simplified_ratio and traditional_ratio; a tie reads as hans."""
+    simplified, traditional = pl.col("simplified_ratio"), pl.col("traditional_ratio")
+    return (
+        pl.when(pl.min_horizontal(simplified, traditional) > MIXED_RATIO)
+        .then(pl.lit("mixed"))
+        .when(traditional > simplified)
+        .then(pl.lit("hant"))
+        .otherwise(pl.lit("hans"))
+    )
 
 
 @cache

@@ -20,7 +20,8 @@ STOP_CLASSICAL = "之乎者也其而以於于曰矣焉哉何不無无有所為�
 # Written Cantonese uses these all the time, standard Chinese hardly ever.
 CANTONESE = "嘅咗啲喺嚟冇佢哋唔嗰乜嘢咁畀睇"
 SENTENCE_ENDS = "。！？!?；;…"
-MODERN, CLASSICAL, YUE, ENDS, UNSEEN = (1 << i for i in range(5))  # bits of `marks`; UNSEEN: not a visible character
+# Bits of `marks`. UNSEEN: not a visible character. STOPS: ends a sentence where no letter or digit follows (3.14).
+MODERN, CLASSICAL, YUE, ENDS, UNSEEN, STOPS, WITHIN = (1 << i for i in range(7))
 _LOGS = 1 << 12  # n log n comes from a table below this count
 
 Table = npt.NDArray[Any]
@@ -65,7 +66,7 @@ def _tally(
                 distinct[number] = point
                 number += 1
             seen[point] += 1
-            ends = marks[point] & 8 != 0
+            ends = marks[point] & 8 != 0 or (marks[point] & 32 != 0 and marks[points[i + 1]] & 64 == 0)
             sentences[row] += ends and not ended
             ended = ends
         total, inner, modern, classical = 0, 0.0, 0, 0
@@ -96,6 +97,8 @@ def marks() -> npt.NDArray[np.uint8]:
     ):  # fmt: skip
         table[[ord(c) for c in characters]] |= bit
     table[np.isin(kinds(), (Kind.SPACE, Kind.LINE_FEED))] |= UNSEEN
+    table[np.isin(kinds(), (Kind.LATIN, Kind.DIGIT))] |= WITHIN
+    table[ord(".")] |= STOPS | WITHIN
     return table
 
 

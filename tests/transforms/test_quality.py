@@ -1,7 +1,9 @@
 from __future__ import annotations
 
 import random
+import re
 
+import opencc
 import polars as pl
 import pytest
 
@@ -17,6 +19,7 @@ PARAGRAPH = (
 )
 WORDS = "山水风云花草树木春夏秋冬东西南北江河湖海日月星辰金石田土车马舟桥琴棋书画茶酒米面衣帽门窗灯火纸笔刀剑"
 SENTENCES = [s + "。" for s in PARAGRAPH.split("。") if s]
+TRADITIONAL = [opencc.OpenCC("s2t").convert(s) for s in SENTENCES]
 
 
 def shuffled(unit: str, count: int, seed: int = 0) -> str:
@@ -40,11 +43,21 @@ BAD = {
     "advertising": PARAGRAPH[:160] + "新老顾客注意：本店全场特价，优惠活动火热进行，精美礼品先到先得，欢迎致电咨询电话，名额有限，欲购从速！",
     "few_terminal_marks": "\n".join(s[:-1] for s in SENTENCES),
     "few_stop_words": "\n".join(shuffled(WORDS, 40, seed) for seed in range(8)),
+    "few_sentences": PARAGRAPH.replace("。", "，") + PARAGRAPH[:150].replace("。", "，") + "。",
+    "few_marks": "".join(re.findall(r"[\u4e00-\u9fff]", PARAGRAPH)) + "。好。",
+    "mark_noise": "".join(f'{{"{s}":["{s[::-1]}"]}},' for s in re.findall(r"[\u4e00-\u9fff]{2,9}", PARAGRAPH)) + "。完。",
+    "mixed_script": "".join(t if i % 2 else s for i, (s, t) in enumerate(zip(SENTENCES, TRADITIONAL, strict=True))),
+    "broken_words": "".join(random.Random(3).sample(PARAGRAPH, len(PARAGRAPH))),
+    "machine_made": PARAGRAPH[:150] + "作为一个人工智能语言模型，我无法提供更多内容。希望以上信息对您有所帮助，如果您还有其他问题，请随时告诉我。" + PARAGRAPH[150:],
     "not_chinese": "".join(f"{c}(.)," if i % 2 else f"{c}[-]:/" for i, c in enumerate(PARAGRAPH)),
     "wrong_language": "この文書は日本語で書かれています。漢字とひらがなが混ざっているので、中国語とは違います。" * 2 + "昨日は友達と一緒に公園へ行って、桜の花を見ながらお弁当を食べました。とても楽しい一日だったので、写真をたくさん撮って家族に送りました。来週はもう少し遠い町へ出かけて、古いお寺を訪ねるつもりです。それから、駅の近くの小さな店で手紙を書いて、遠くに住んでいる祖母に送りたいと思います。",
     "mojibake": PARAGRAPH.encode("gb18030").decode("utf-8", "replace"),
 }  # fmt: skip
-STRICT = {"few_terminal_marks": {"min_terminal_line_ratio": 0.2}, "too_long": {"max_chars": 500}}
+STRICT = {
+    "few_terminal_marks": {"min_terminal_line_ratio": 0.2},
+    "too_long": {"max_chars": 500},
+    "few_marks": {"min_chars": 100},
+}
 
 
 def frame(texts: list[str]) -> pl.LazyFrame:
@@ -53,6 +66,16 @@ def frame(texts: list[str]) -> pl.LazyFrame:
 
 def reasons(texts: list[str], **changes: float) -> list[str | None]:
     return mark(frame(texts), CleanConfig(**changes)).collect()["reason"].to_list()
+
+
+# What a list of words has none of: function characters, punctuation, sentences.
+NO_PROSE = {
+    "min_stop_characters": 0,
+    "min_stop_ratio": 0,
+    "min_punctuation_ratio": 0,
+    "min_sentences": 0,
+    "max_sentence_chars": 1e6,
+}
 
 
 @pytest.mark.parametrize("reason", BAD)
@@ -64,9 +87,9 @@ def test_one_bad_text_breaks_one_rule(reason: str) -> None:
 @pytest.mark.parametrize(
     ("reason", "loose"),
     [
-        ("too_short", {"min_chars": 0, "min_unigram_entropy": 0, "min_stop_characters": 0, "min_mean_line_chars": 0}),
-        ("low_entropy", {"min_unigram_entropy": 0, "max_top_ngram_ratio": 1, "max_duplicate_ngram_ratio": 1, "min_stop_characters": 0}),
-        ("repeated_lines", {"max_duplicate_line_ratio": 1, "max_duplicate_ngram_ratio": 1}),
+        ("too_short", {"min_chars": 0, "min_unigram_entropy": 0, "min_stop_characters": 0, "min_mean_line_chars": 0, "min_sentences": 1}),
+        ("low_entropy", {"min_unigram_entropy": 0, "max_top_ngram_ratio": 1, "max_duplicate_ngram_ratio": 1, **NO_PROSE}),
+        ("repeated_lines", {"max_duplicate_line_ratio": 1, "max_duplicate_ngram_ratio": 1, "max_duplicate_5gram_ratio": 1}),
         ("symbol_noise", {"max_symbol_ratio": 1}),
         ("digit_noise", {"max_digit_ratio": 1}),
         ("bracket_noise", {"max_bracket_ratio": 1}),
@@ -75,8 +98,14 @@ def test_one_bad_text_breaks_one_rule(reason: str) -> None:
         ("short_lines", {"min_mean_line_chars": 0}),
         ("flagged_words", {"max_flagged_ratio": 1}),
         ("advertising", {"max_advert_ratio": 1}),
-        ("few_stop_words", {"min_stop_characters": 0}),
-        ("not_chinese", {"min_han_ratio": 0}),
+        ("few_stop_words", {**NO_PROSE, "min_word_chars": 0}),
+        ("not_chinese", {"min_han_ratio": 0, "max_punctuation_ratio": 1, "min_word_chars": 1}),
+        ("few_sentences", {"max_sentence_chars": 1000, "min_sentences": 1}),
+        ("few_marks", {"min_punctuation_ratio": 0, "min_chars": 100}),
+        ("mark_noise", {"max_punctuation_ratio": 1}),
+        ("mixed_script", {"max_mixed_script_ratio": 1}),
+        ("broken_words", {"min_word_chars": 1}),
+        ("machine_made", {"max_machine_ratio": 1}),
     ],
 )  # fmt: skip
 def test_the_bad_text_breaks_exactly_that_rule(reason: str, loose: dict[str, float]) -> None:

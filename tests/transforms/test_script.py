@@ -17,8 +17,8 @@ def test_kinds_of_characters() -> None:
 
 
 def test_script_goes_by_the_greater_share() -> None:
-    frame = pl.DataFrame({"simplified_ratio": [0.2, 0.0, 0.0], "traditional_ratio": [0.1, 0.3, 0.0]})
-    assert frame.select(script()).to_series().to_list() == ["hans", "hant", "hans"]
+    frame = pl.DataFrame({"simplified_ratio": [0.2, 0.0, 0.0, 0.2], "traditional_ratio": [0.05, 0.3, 0.0, 0.1]})
+    assert frame.select(script()).to_series().to_list() == ["hans", "hant", "hans", "mixed"]
 
 
 def test_only_texts_with_traditional_characters_are_converted() -> None:

@@ -24,11 +24,13 @@ def test_entropy_is_shannons_of_the_visible_characters(texts: list[str]) -> None
 
 
 def test_function_characters_and_sentences() -> None:
-    found = tally(decode(pl.Series(["的的了之", "之乎者也", "佢哋喺度！？！好。好…", None])))
-    assert found.stop_kinds.tolist() == [2, 4, 0, 0]
-    assert found.stops.tolist() == [4, 4, 0, 0]
-    assert found.cantonese.tolist() == [0, 0, 3, 0]
-    assert found.sentences.tolist() == [0, 0, 3, 0]  # a run of marks ends one sentence
+    found = tally(
+        decode(pl.Series(["的的了之", "之乎者也", "佢哋喺度！？！好。好…", None, "v3.14 a.py 完.好. 再\n..."]))
+    )
+    assert found.stop_kinds.tolist() == [2, 4, 0, 0, 0]
+    assert found.stops.tolist() == [4, 4, 0, 0, 0]
+    assert found.cantonese.tolist() == [0, 0, 3, 0, 0]
+    assert found.sentences.tolist() == [0, 0, 3, 0, 3]  # a run of marks ends one sentence
 
 
 @given(st.lists(st.one_of(st.none(), st.text(max_size=20)), max_size=6))
