@@ -16,6 +16,7 @@ from pydantic import BaseModel, Field
 from data_contracts.model import Model
 
 KEPT, QUARANTINED, SIGNALS = "kept.parquet", "quarantined.parquet", "signals.parquet"
+PARAGRAPHS = "paragraphs.parquet"  # those that dedup took out of documents that stay
 
 
 def digest_of(value: Any) -> str:
@@ -52,7 +53,7 @@ class Shard(Model):
     """分片: one piece of a dataset, in order. What the next stage's shard key hangs on is `content`."""
 
     content: str  # hash of the identity of the kept rows
-    files: dict[str, File]  # KEPT, QUARANTINED, SIGNALS, or a stage's own names ("train.bin")
+    files: dict[str, File]  # KEPT, QUARANTINED, SIGNALS, PARAGRAPHS, or a stage's own names ("train.bin")
     rows_in: int = 0
     rows_kept: int = 0
     reasons: dict[str, int] = Field(default_factory=dict)  # quarantined rows by reason

@@ -70,6 +70,7 @@ REASONS: dict[str, Reason] = {
     "same_url": Reason("另一来源有同一网址, 留下的是那一篇", "another source has the same URL; that one stays"),
     "exact_duplicate": Reason("与另一文档完全相同", "it equals another document"),
     "near_duplicate": Reason("与另一文档近似重复", "it nearly equals another document"),
+    "repeated_paragraphs": Reason("各段都见于别的文档", "all of its paragraphs stand in other documents"),
     # encode
     "left_out": Reason("配比未选入", "the mixture has no place for it"),
 }

@@ -172,6 +172,17 @@ class DedupConfig(Model):
         "longest",
         description="一组重复中保留哪一篇: longest 最长, oldest 日期最早, best 质量分 quality 最高 (which copy stays)",
     )
+    max_paragraph_documents: int = Field(
+        0,
+        ge=0,
+        description="段落见于多于此数的文档时只留在其中一篇, 从其余各篇删去; 0 不删: 副歌, 法律套语, 引文也是正文 "
+        "(a paragraph in more documents than this stays in one of them; 0: off, for refrains and formulas are text)",
+    )
+    min_paragraph_chars: int = Field(
+        60,
+        ge=10,
+        description="更短的段落从不删去, 不计标点空白 (shorter paragraphs are never removed)",
+    )
 
 
 class SegmentConfig(Model):

@@ -12,7 +12,7 @@ from typing import Any
 
 import polars as pl
 
-from data_contracts.dataset import KEPT, QUARANTINED, SIGNALS, Manifest
+from data_contracts.dataset import KEPT, PARAGRAPHS, QUARANTINED, SIGNALS, Manifest
 from data_contracts.errors import DatasetMissing
 from tasks import lineage
 from tasks.store import Store
@@ -118,10 +118,20 @@ def _steps(store: Store, road: list[Manifest], doc_id: str) -> list[Step]:
                 reason=row.get("reason"),
                 chars=len(row["text"]) if row.get("text") is not None else None,
                 values={k: v for k, v in signals.items() if k not in known and v is not None},
-                facts={k: row[k] for k in _FACTS if row.get(k) is not None},
+                facts={k: row[k] for k in _FACTS if row.get(k) is not None} | _paragraphs(store, manifest, doc_id),
             )
         )
     return steps
+
+
+def _paragraphs(store: Store, manifest: Manifest, doc_id: str) -> dict[str, Any]:
+    """The documents that keep what the stage took out of this one, most paragraphs first."""
+    frame = _scan(store, manifest, PARAGRAPHS)
+    if frame is None:
+        return {}
+    mine = frame.filter(pl.col("doc_id") == doc_id).collect(engine="streaming")
+    kept_in = mine.group_by("kept_in").len().sort("len", "kept_in", descending=[True, False])["kept_in"].to_list()
+    return {"paragraphs_kept_in": " ".join(kept_in)} if kept_in else {}
 
 
 def _row(store: Store, manifest: Manifest, which: str, doc_id: str) -> dict[str, Any] | None:

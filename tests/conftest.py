@@ -23,7 +23,9 @@ _HOME = Path(tempfile.mkdtemp(prefix="ziliu-tests-"))
 atexit.register(shutil.rmtree, _HOME, ignore_errors=True)
 
 for name in [
-    n for n in os.environ if n.startswith(("PREFECT_", "ZILIU_")) and n not in ("ZILIU_SHARED_DATA", "ZILIU_BENCH_OUT")
+    n
+    for n in os.environ
+    if n.startswith(("PREFECT_", "ZILIU_")) and not n.startswith(("ZILIU_SHARED_DATA", "ZILIU_BENCH_", "ZILIU_PEER_"))
 ]:
     del os.environ[name]  # a developer's own server, profile or store must not be met by a test
 os.environ.update(

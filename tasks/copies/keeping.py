@@ -26,8 +26,10 @@ from tasks.transforms.precedence import LAST
 from tasks.transforms.signatures import signatures_of
 from tasks.work import Work
 
-MEMBERS, REMOVALS = "members.npy", "removals.npy"
+MEMBERS, REMOVALS = "members.table", "removals.table"
 NEAR = "near_"  # measures: documents that go, by similarity
+
+_PAIRS = 1 << 16
 
 # Columns of members: digest of the cluster, precedence (3), place of the unit, its digest, its documents, and for a
 # follower 1 + its row.
@@ -106,7 +108,10 @@ def choose(room: Room, part: Part, members: File, units: File, cfg: DedupConfig)
 
 
 def _similarity(store: Store, units: File, left: Places, right: Places, cfg: DedupConfig) -> npt.NDArray[np.float64]:
-    """Similarity of the units at pairs of places."""
-    found, inverse = np.unique(np.concatenate([left, right]), return_inverse=True)
-    signatures = signatures_of(tables.gathered(store, units, found), cfg)
-    return clusters.similarity(signatures, *inverse.reshape(2, -1))
+    """Similarity of the units at pairs of places, so many at a time that their signatures take 30 MB."""
+    made = [np.zeros(0)]
+    for i in range(0, len(left), _PAIRS):
+        found, inverse = np.unique(np.concatenate([left[i : i + _PAIRS], right[i : i + _PAIRS]]), return_inverse=True)
+        signatures = signatures_of(tables.gathered(store, units, found), cfg)
+        made.append(clusters.similarity(signatures, *inverse.reshape(2, -1)))
+    return np.concatenate(made)

@@ -23,8 +23,8 @@ from tasks.transforms.clusters import Table
 from tasks.transforms.signatures import signatures_of
 from tasks.work import Work
 
-UNITS, BANDS, CARDS, UNIT_OF = "units.npy", "bands.npy", "cards.npy", "unit_of.npy"  # what signing makes
-EDGES, MOVED = "edges.npy", "moved"
+UNITS, BANDS, CARDS, UNIT_OF = "units.table", "bands.table", "cards.table", "unit_of.table"  # what signing makes
+EDGES, MOVED = "edges.table", "moved"
 
 
 class Lists(NamedTuple):

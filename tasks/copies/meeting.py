@@ -23,7 +23,7 @@ from tasks.transforms.precedence import columns_of, precedence
 from tasks.transforms.signatures import cards
 from tasks.work import Work
 
-ADDRESSES, GIVING_WAY, FOLLOWERS = "addresses.npy", "giving_way.npy", "followers.npy"
+ADDRESSES, GIVING_WAY, FOLLOWERS = "addresses.table", "giving_way.table", "followers.table"
 
 
 def met(work: Work, shards: list[Shard], signed: list[Shard], cfg: DedupConfig) -> list[Shard]:
@@ -35,10 +35,8 @@ def met(work: Work, shards: list[Shard], signed: list[Shard], cfg: DedupConfig) 
     found = tables.put_list(work.store, (s.files[GIVING_WAY] for s in tables.each_part(work, meet, count, (listed,))))
     jobs, touched = [], []
     for number, (shard, own) in enumerate(zip(shards, signed, strict=True)):
-        rows = tables.keyed(work.store, found, number)
-        if len(rows):
-            file = tables.put(Room(work.store, work.scratch), rows[:, 1:])
-            jobs.append((f"{shard.content}\0{file.sha256}", (shard.files[KEPT], own, file, cfg)))
+        if (rows := tables.own_rows(work, found, number)) is not None:
+            jobs.append((f"{shard.content}\0{rows.sha256}", (shard.files[KEPT], own, rows, cfg)))
             touched.append(number)
     made = dict(zip(touched, work.each(without, jobs), strict=True))
     return [made[i][0] if i in made else own for i, own in enumerate(signed)]
@@ -63,7 +61,7 @@ def without(room: Room, source: File, signed: Shard, giving_way: File, cfg: Dedu
     documents = pl.read_parquet(path, columns=[c for c in columns if c in pl.read_parquet_schema(path)])
     given = tables.load(room.store, giving_way)
     rows = given[:, 0].astype(np.int64)
-    unit_of = tables.load(room.store, signed.files[UNIT_OF]).astype(np.int64)
+    unit_of = tables.load(room.store, signed.files[UNIT_OF])[:, 0].astype(np.int64)
     own = tables.load(room.store, signed.files[CARDS])
     rank = precedence(documents, cfg.keep)
     stays = np.ones(len(rank), dtype=bool)

@@ -1,9 +1,9 @@
 """表 tables: sorted rows of 64-bit numbers on disk, the tables of many shards read as one, a part at a time.
 
-A table is an array (rows, columns) of u64 in a .npy file, sorted by its columns from the first. Where the first column
-is a hash, `Part(i, n)` is the i-th of n equal ranges of it, and every file gives its share of a part with two binary
-searches: no file is written again for another n, and a job holds one part. Files are mapped one after the other, so
-that what was read of one does not stay in memory.
+A table is an array (rows, columns) of u64, sorted by its columns from the first; on disk the number of columns, then
+the rows, in the byte order of the machine. Where the first column is a hash, `Part(i, n)` is one of n equal ranges of
+it, and every file gives its share of a part with two binary searches: no file is written again for another n, and a job
+holds one part. Files are mapped one after the other, so that what was read of one does not stay in memory.
 """
 
 from __future__ import annotations
@@ -11,7 +11,8 @@ from __future__ import annotations
 import bisect
 import itertools
 import json
-from collections.abc import Callable, Iterable, Iterator
+import mmap
+from collections.abc import Callable, Iterable
 from typing import NamedTuple
 
 import numpy as np
@@ -37,11 +38,10 @@ class Part(NamedTuple):
     number: int
     of: int
 
-    def span(self, sorted_hashes: npt.NDArray[np.uint64]) -> slice:
-        """Where the part lies in a sorted column."""
-        ends = [(n << 64) // self.of for n in (self.number, self.number + 1)]
-        start, stop = (_first_from(sorted_hashes, end) for end in ends)
-        return slice(start, stop)
+    @property
+    def ends(self) -> tuple[int, int]:
+        """The first hash of the part and of the next."""
+        return (self.number << 64) // self.of, ((self.number + 1) << 64) // self.of
 
 
 def parts(rows: int) -> list[Part]:
@@ -61,16 +61,16 @@ def each_part(
 
 def put(room: Room, table: Table) -> File:
     """Store a table."""
-    path = room.scratch / "table.npy"
+    path = room.scratch / "table"
     with explained(path), path.open("wb") as file:
-        np.save(file, table)
+        np.array(table.shape[1], dtype=np.uint64).tofile(file)
+        np.ascontiguousarray(table, dtype=np.uint64).tofile(file)
     return room.put(path)
 
 
 def load(store: Store, file: File) -> Table:
     """A whole table in memory."""
-    table: Table = np.load(store.path(file))
-    return table
+    return np.array(_mapped(store, file).rows)
 
 
 def put_list(store: Store, files: Iterable[File]) -> File:
@@ -81,20 +81,27 @@ def put_list(store: Store, files: Iterable[File]) -> File:
 def between(store: Store, files: File, part: Part) -> tuple[Table, Places]:
     """The rows of one part, file after file, and the place of each. `files` is a list of tables."""
     rows, places = [], []
-    for number, table in _mapped(store, files):
-        span = part.span(table[:, 0])
-        rows.append(np.array(table[span]))
-        places.append(np.arange(span.start, span.stop, dtype=np.uint64) + np.uint64(number << 32))
+    for number, file in enumerate(_listed(store, files)):
+        table = _mapped(store, file)
+        start, stop = (table.first_from(end) for end in part.ends)
+        rows.append(np.array(table.rows[start:stop]))
+        places.append(np.arange(start, stop, dtype=np.uint64) + np.uint64(number << 32))
     return np.concatenate(rows), np.concatenate(places)
 
 
 def keyed(store: Store, files: File, key: int) -> Table:
     """The rows whose first column is `key`."""
     found = []
-    for _, table in _mapped(store, files):
-        start, stop = (_first_from(table[:, 0], k) for k in (key, key + 1))
-        found.append(np.array(table[start:stop]))
+    for file in _listed(store, files):
+        table = _mapped(store, file)
+        found.append(np.array(table.rows[table.first_from(key) : table.first_from(key + 1)]))
     return np.concatenate(found)
+
+
+def own_rows(work: Work, files: File, number: int) -> File | None:
+    """What tables sorted by shard say of one shard, as a table without that column; None for nothing."""
+    found = keyed(work.store, files, number)
+    return put(Room(work.store, work.scratch), found[:, 1:]) if len(found) else None
 
 
 def gathered(store: Store, files: File, places: Places) -> Table:
@@ -102,26 +109,31 @@ def gathered(store: Store, files: File, places: Places) -> Table:
     owners = (places >> np.uint64(32)).astype(np.int64)
     rows = (places & np.uint64(0xFFFFFFFF)).astype(np.int64)
     listed = _listed(store, files)
-    found = [np.array(_map(store, listed[0])[:0])]
+    found = [np.array(_mapped(store, listed[0]).rows[:0])]
     numbers, starts = np.unique(owners, return_index=True)
     for number, (start, stop) in zip(numbers, itertools.pairwise([*starts, len(places)]), strict=True):
-        found.append(_map(store, listed[number])[rows[start:stop]])
+        found.append(_mapped(store, listed[number]).rows[rows[start:stop]])
     return np.concatenate(found)
-
-
-def _first_from(sorted_hashes: npt.NDArray[np.uint64], value: int) -> int:
-    return len(sorted_hashes) if value >> 64 else bisect.bisect_left(sorted_hashes, value)
 
 
 def _listed(store: Store, files: File) -> list[File]:
     return [File(sha256=sha256, bytes=size) for sha256, size in json.loads(store.path(files).read_bytes())]
 
 
-def _mapped(store: Store, files: File) -> Iterator[tuple[int, Table]]:
-    for number, file in enumerate(_listed(store, files)):
-        yield number, _map(store, file)
+class _Mapped(NamedTuple):
+    """A table on disk. A few microseconds to open and to search, where a .npy file takes hundreds."""
+
+    numbers: memoryview
+    rows: Table
+
+    def first_from(self, value: int) -> int:
+        """The first row whose first column is not below a value."""
+        numbers, columns = self.numbers, self.rows.shape[1]
+        return bisect.bisect_left(range(len(self.rows)), value, key=lambda row: numbers[1 + row * columns])
 
 
-def _map(store: Store, file: File) -> Table:
-    table: Table = np.load(store.path(file), mmap_mode="r")
-    return table
+def _mapped(store: Store, file: File) -> _Mapped:
+    with store.path(file).open("rb") as source:
+        mapped = mmap.mmap(source.fileno(), 0, access=mmap.ACCESS_READ)
+    flat = np.frombuffer(mapped, dtype=np.uint64)
+    return _Mapped(memoryview(mapped).cast("Q"), flat[1:].reshape(-1, int(flat[0])))

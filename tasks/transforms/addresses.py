@@ -9,14 +9,13 @@ pages into records, and then equal addresses say nothing about equal texts.
 
 from __future__ import annotations
 
-import hashlib
 from typing import NamedTuple
 
 import numpy as np
-import numpy.typing as npt
 import polars as pl
 
 from tasks.transforms.clusters import Table, Units, numbered, settled
+from tasks.transforms.digests import named
 
 # Columns of a table of addresses: address (2), source, precedence (3), digest of the text (2), row.
 SOURCE, RANK, DIGEST, ROW = 2, slice(3, 6), slice(6, 8), 8
@@ -34,10 +33,10 @@ class Met(NamedTuple):
 
 def addresses(documents: pl.DataFrame, rank: Table, digest: Table) -> Table:
     """The table of addresses of documents (url, source): one row per http(s) URL, sorted."""
-    named = documents.select("source", key=_key()).with_row_index("row").filter(pl.col("key").is_not_null())
-    rows = named["row"].to_numpy().astype(np.int64)
+    known = documents.select("source", key=_key()).with_row_index("row").filter(pl.col("key").is_not_null())
+    rows = known["row"].to_numpy().astype(np.int64)
     made = np.column_stack(
-        [_hashes(named["key"]), _hashes(named["source"])[:, :1], rank[rows], digest[rows], rows.astype(np.uint64)]
+        [named(known["key"]), named(known["source"])[:, :1], rank[rows], digest[rows], rows.astype(np.uint64)]
     )
     return made[np.lexsort((made[:, 1], made[:, 0]))]
 
@@ -60,8 +59,3 @@ def _key() -> pl.Expr:
     rest = url.str.extract(_HTTP + r"[^/?]+(.*)$").str.replace_all(_TRACKING, "$1")
     tidy = rest.str.replace_all(r"([?&])&+", "$1").str.replace(r"[?&]+$", "").str.replace(r"/$", "")
     return host + tidy
-
-
-def _hashes(texts: pl.Series) -> npt.NDArray[np.uint64]:
-    digests = b"".join(hashlib.blake2b(t.encode(), digest_size=16).digest() for t in texts)
-    return np.frombuffer(digests, dtype=">u8").reshape(-1, 2).astype(np.uint64)

@@ -32,6 +32,14 @@ def offsets_of(lengths: npt.NDArray[np.int64]) -> Offsets:
     return np.concatenate((np.zeros(1, dtype=np.int64), np.cumsum(lengths, dtype=np.int64)))
 
 
+def chosen(texts: FlatText, which: npt.NDArray[np.bool_]) -> FlatText:
+    """Some of the texts, in their order."""
+    if which.all():
+        return texts
+    lengths = np.diff(texts.offsets)
+    return FlatText(texts.codes[np.repeat(which, lengths)], offsets_of(lengths[which]))
+
+
 def batches(texts: Sequence[str], chars: int = BATCH_CHARS) -> Iterator[slice]:
     """Slices of at least one text and about `chars` characters, in order."""
     start = size = 0

@@ -29,22 +29,23 @@ def fold(texts: Sequence[str], fold_script: bool) -> FlatText:
     """Keys of texts. A text of nothing but punctuation is its own key; an empty text has an empty key."""
     table = _table(fold_script)
     raw, offsets = flat_text(texts)
-    codes = table[np.minimum(raw, _ASSIGNED)]
-    flagged = np.flatnonzero(codes & _NORMALISE)
+    codes = table.take(raw, mode="clip")
+    flagged = np.flatnonzero(codes >= _NORMALISE)
     if flagged.size:
         normal = list(texts)
         for i in np.unique(np.searchsorted(offsets, flagged, side="right") - 1):
             normal[i] = unicodedata.normalize("NFKC", normal[i])
         raw, offsets = flat_text(normal)
-        codes = table[np.minimum(raw, _ASSIGNED)] & ~_NORMALISE
-    keep = codes != 0
-    ends = np.concatenate(([0], np.cumsum(keep)))[offsets]
+        codes = table.take(raw, mode="clip") & ~_NORMALISE
+    kept = np.flatnonzero(codes)
+    ends = np.searchsorted(kept, offsets)
     bare = (np.diff(ends) == 0) & (np.diff(offsets) > 0)
     if bare.any():
         whole = np.repeat(bare, np.diff(offsets))
-        codes, keep = np.where(whole, raw, codes), keep | whole
-        ends = np.concatenate(([0], np.cumsum(keep)))[offsets]
-    return FlatText(codes[keep], ends)
+        codes = np.where(whole, raw, codes)
+        kept = np.flatnonzero((codes != 0) | whole)
+        ends = np.searchsorted(kept, offsets)
+    return FlatText(codes[kept], ends)
 
 
 @cache

@@ -73,7 +73,7 @@ def plainly_removed(frame: pl.DataFrame) -> Removed:
     following = gives_way(frame, best_first)
     signed = sign(frame, CFG)
     alike = signatures_of(signed.units, CFG)
-    alive = {int(unit) for row, unit in enumerate(signed.unit_of) if row not in following}
+    alive = {int(unit) for row, unit in enumerate(signed.unit_of[:, 0].tolist()) if row not in following}
     buckets: dict[int, list[int]] = {}
     for key, unit in signed.bands.tolist():
         if unit in alive:
@@ -94,14 +94,14 @@ def plainly_removed(frame: pl.DataFrame) -> Removed:
     kept: dict[int, int] = {}
     for row in best_first:
         if row not in following:
-            kept.setdefault(top(int(signed.unit_of[row])), row)
+            kept.setdefault(top(int(signed.unit_of[row, 0])), row)
     gone: Removed = set()
-    for row, unit in enumerate(signed.unit_of):
-        stays = kept[top(int(signed.unit_of[following.get(row, row)]))]
+    for row, unit in enumerate(signed.unit_of[:, 0].tolist()):
+        stays = kept[top(int(signed.unit_of[following.get(row, row), 0]))]
         if stays != row:
-            same = unit == signed.unit_of[stays]
+            same = unit == signed.unit_of[stays, 0]
             reason = "same_url" if row in following else f"{'exact' if same else 'near'}_duplicate"
-            share = float(np.mean(alike[int(unit)] == alike[int(signed.unit_of[stays])]))
+            share = float(np.mean(alike[int(unit)] == alike[int(signed.unit_of[stays, 0])]))
             gone.add((frame["doc_id"][row], frame["doc_id"][stays], share, reason))
     return gone
 
@@ -114,7 +114,7 @@ def rows_of_a_part(request):
         yield request.param
 
 
-@settings(max_examples=8)
+@settings(max_examples=6)
 @given(st.lists(st.tuples(edits, origins), min_size=1, max_size=10), st.data())
 def test_any_sharding_removes_what_the_plain_rule_removes(made, data):
     frame = given_documents(made)
@@ -127,7 +127,7 @@ def test_any_sharding_removes_what_the_plain_rule_removes(made, data):
     assert len(gone) < frame.height
 
 
-@settings(max_examples=6)
+@settings(max_examples=4)
 @given(st.lists(edits, min_size=1, max_size=8))
 def test_what_is_kept_has_no_copies_left(made):
     frame = documents([edited(e) for e in made])

@@ -151,7 +151,7 @@ def test_shards_and_their_order_change_nothing(place):
     assert result(list(reversed(split(frame, 7)))) == once
 
 
-def test_a_new_shard_costs_its_signatures_and_leaves_untouched_shards(place):
+def test_a_new_shard_costs_its_signatures_and_leaves_untouched_shards(place, tmp_path):
     texts, _ = planted()
     shards = [documents(texts[i : i + 39], start=i).sort("doc_id") for i in range(0, len(texts), 39)]
     _, _, before = run(place, shards[:3])
@@ -168,6 +168,10 @@ def test_a_new_shard_costs_its_signatures_and_leaves_untouched_shards(place):
     # sign the new shard; link, group and choose, in one part each; mark the new shard and the one that holds the copy
     assert len(now - jobs) == 6
     assert [s.content for s in after.shards[1:3]] == [s.content for s in before.shards[1:3]]
+    scratch = run(Place(store=str(tmp_path / "scratch"), workers=1), [copies, *reversed(shards)])[1]
+    columns = ("doc_id", "duplicate_of", "similarity", "reason")
+    grown = run(place, [*shards, copies])[1]
+    assert sorted(grown.select(columns).rows()) == sorted(scratch.select(columns).rows())
 
 
 def records(path: Path) -> list[dict]:

@@ -34,7 +34,7 @@ def test_similarity_estimates_jaccard():
     texts = [base] + [base[:cut] + base[::-1][cut:] for cut in (2900, 2500, 2000, 1500)]
     sets = [{t[i : i + 5] for i in range(len(t) - 4)} for t in texts]
     signed = sign(documents(texts), CFG)
-    signatures, unit = signatures_of(signed.units, CFG), signed.unit_of.astype(np.int64)
+    signatures, unit = signatures_of(signed.units, CFG), signed.unit_of[:, 0].astype(np.int64)
     for i in range(1, len(texts)):
         jaccard = len(sets[0] & sets[i]) / len(sets[0] | sets[i])
         estimate = similarity(signatures, unit[[0]], unit[[i]])[0]
@@ -46,7 +46,7 @@ def test_a_signature_depends_on_its_text_alone():
     signed = sign(documents(texts), CFG)
     assert len(signed.units) == 5  # one of them is there twice
     for i, text in enumerate(texts):
-        own, unit = sign(documents([text], start=i), CFG), signed.unit_of[i]
+        own, unit = sign(documents([text], start=i), CFG), signed.unit_of[i, 0]
         assert own.units.tolist() == [signed.units[unit].tolist()]
         keys = {key for key, row in signed.bands.tolist() if row == unit}
         assert set(own.bands[:, 0].tolist()) == keys
@@ -62,7 +62,7 @@ def test_tables_are_sorted_and_belong_together():
     assert signed.bands.shape == (40 * CFG.bands, 2)
     assert signed.cards[:, clusters.DOCUMENTS].sum() == len(texts)
     for unit, card in enumerate(signed.cards.tolist()):
-        rows = [i for i, u in enumerate(signed.unit_of.tolist()) if u == unit]
+        rows = [i for i, u in enumerate(signed.unit_of[:, 0].tolist()) if u == unit]
         assert len({texts[i] for i in rows}) == 1
         best = min(rows, key=lambda i: frame["doc_id"][i])  # all have one length
         assert (card[clusters.ROW], card[clusters.ID]) == (best, int(frame["doc_id"][best], 16))
