@@ -19,6 +19,7 @@ from typing import TypeVar
 
 from pydantic import Field, model_validator
 
+from data_contracts.decontamination import Benchmark, DecontaminateConfig
 from data_contracts.mixture import MixtureConfig
 from data_contracts.model import Model
 from data_contracts.sources import CrawlSource, FileSource, Name, Source, WarcSource
@@ -68,20 +69,23 @@ class CorpusStages(Model):
     """The sections of the corpus flow."""
 
     sources: tuple[Source, ...] = Field(min_length=1, description="来源列表 (sources)")
+    benchmarks: tuple[Benchmark, ...] = Field((), description="测试集列表, 语料里不得有其题目 (benchmarks)")
     ingest: IngestConfig = Field(default_factory=IngestConfig, description="读入")
     extract: ExtractConfig = Field(default_factory=ExtractConfig, description="正文提取")
     clean: CleanConfig = Field(default_factory=CleanConfig, description="清洗")
     redact: RedactConfig = Field(default_factory=RedactConfig, description="脱敏")
     dedup: DedupConfig = Field(default_factory=DedupConfig, description="去重")
+    decontaminate: DecontaminateConfig = Field(default_factory=DecontaminateConfig, description="去污染")
     segment: SegmentConfig = Field(default_factory=SegmentConfig, description="分词")
     gate: GateConfig = Field(default_factory=GateConfig, description="质量门")
 
     @model_validator(mode="after")
     def _names_differ(self) -> CorpusStages:
-        names = [s.name for s in self.sources]
-        twice = sorted({n for n in names if names.count(n) > 1})
-        if twice:
-            raise ValueError(f"source names must differ: {', '.join(twice)}")
+        for kind, given in (("source", self.sources), ("benchmark", self.benchmarks)):
+            names = [one.name for one in given]
+            twice = sorted({n for n in names if names.count(n) > 1})
+            if twice:
+                raise ValueError(f"{kind} names must differ: {', '.join(twice)}")
         return self
 
     @property

@@ -26,6 +26,7 @@ from data_contracts.config_faults import Key, dotted, explain, shown
 from data_contracts.errors import ConfigError
 
 _MAX_NODES = 100_000  # aliases can unfold without end; no honest config comes near this
+_LISTS = ("sources", "benchmarks")  # lists of things that lie at a path
 _MERGE = "tag:yaml.org,2002:merge"
 
 
@@ -159,10 +160,11 @@ class _Document:
         self._places[key] = where
 
     def resolve_paths(self, folder: Path) -> None:
-        """Make the paths of sources, gate contracts and minimal pairs absolute; other types are left to the check."""
-        sources = self.data.get("sources")
+        """Make paths of sources, benchmarks, contracts and pairs absolute; other types are left to the check."""
         keys: list[Key] = [("gate", "corpus"), ("gate", "blocks"), ("assess", "minimal_pairs"), ("store",)]
-        keys += [("sources", i, "path") for i in range(len(sources) if isinstance(sources, list) else 0)]
+        for section in _LISTS:
+            given = self.data.get(section)
+            keys += [(section, i, "path") for i in range(len(given) if isinstance(given, list) else 0)]
         given = _get(self.data.get("segment"), "dictionaries")
         keys += [("segment", "dictionaries", i) for i in range(len(given) if isinstance(given, list) else 0)]
         for key in keys:
@@ -206,7 +208,7 @@ def _absolute(key: Key, value: object, folder: Path) -> object:
         return [_absolute((*key, i), one, folder) for i, one in enumerate(value)]
     if not isinstance(value, str) or not value:
         return value
-    is_path = (len(key) == 3 and key[0] == "sources" and key[2] == "path") or key == ("store",)
+    is_path = (len(key) == 3 and key[0] in _LISTS and key[2] == "path") or key == ("store",)
     is_path = is_path or (len(key) == 3 and key[:2] == ("segment", "dictionaries"))
     may_be_name = key[0] in ("gate", "assess") and key[-1] in ("corpus", "blocks", "minimal_pairs")
     if is_path or (may_be_name and ("/" in value or value.endswith((".yaml", ".jsonl", ".gz")))):

@@ -17,6 +17,7 @@ from data_contracts.model import Model
 
 KEPT, QUARANTINED, SIGNALS = "kept.parquet", "quarantined.parquet", "signals.parquet"
 PARAGRAPHS = "paragraphs.parquet"  # those that dedup took out of documents that stay
+EVIDENCE = "evidence.parquet"  # why a stage did something to a row, kept or not: doc_id and columns of its own
 
 
 def digest_of(value: Any) -> str:

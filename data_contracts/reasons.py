@@ -71,6 +71,8 @@ REASONS: dict[str, Reason] = {
     "exact_duplicate": Reason("与另一文档完全相同", "it equals another document"),
     "near_duplicate": Reason("与另一文档近似重复", "it nearly equals another document"),
     "repeated_paragraphs": Reason("各段都见于别的文档", "all of its paragraphs stand in other documents"),
+    # decontaminate
+    "contaminated": Reason("含有测试集的题目", "it holds items of a benchmark"),
     # encode
     "left_out": Reason("配比未选入", "the mixture has no place for it"),
 }

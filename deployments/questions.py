@@ -113,6 +113,8 @@ def why(root: str, key: str, run: str | None) -> int:
                     node.add(f"[bold]{step.reason}[/bold]  {sentence(step.reason, language())}")
                 if step.facts:
                     node.add(escape("  ".join(f"{k}={_short(v)}" for k, v in step.facts.items())))
+                for found in step.evidence:
+                    node.add(escape("  ".join(f"{k}={_short(v)}" for k, v in found.items())))
                 if step.values:
                     node.add("[dim]" + "  ".join(f"{k}={_short(v)}" for k, v in step.values.items()) + "[/dim]")
             screen.print(tree)

@@ -7,8 +7,10 @@ from prefect import flow
 from data_contracts.config import CorpusConfig
 from data_contracts.dataset import Dataset
 from flows.reported import reported
+from tasks.benchmarks import ingest_benchmark
 from tasks.clean import clean
 from tasks.crawl import crawl
+from tasks.decontaminate import decontaminate
 from tasks.dedup import dedup
 from tasks.extract import extract
 from tasks.gate import asked, gate
@@ -20,7 +22,7 @@ from tasks.store import publish
 
 @flow(name="corpus", flow_run_name="corpus {cfg.name}")
 def corpus(cfg: CorpusConfig) -> Dataset:
-    """语料 corpus: crawl and read, extract, clean, redact, deduplicate, segment, gate."""
+    """语料 corpus: crawl and read, extract, clean, redact, deduplicate, decontaminate, segment, gate."""
     with reported("corpus", cfg) as place:
         visits = [crawl(site, place) for site in cfg.sites]  # 抓取    seeds -> VISIT, one row per URL
         pages = [ingest_visits(v, cfg.ingest, place) for v in visits]  # 网页    VISIT -> PAGE
@@ -30,6 +32,8 @@ def corpus(cfg: CorpusConfig) -> Dataset:
         texts = [clean(some, rules, place) for rules, some in cfg.by_profile(texts)]  # 清洗    normalise, refuse noise
         documents = redact(texts, cfg.redact, place)  # 脱敏    personal data -> placeholders
         documents = dedup(documents, cfg.dedup, place)  # 去重    one URL, equal texts, near copies
+        tests = [ingest_benchmark(b, place) for b in cfg.benchmarks]  # 测试集  evaluation files -> ITEMS
+        documents = decontaminate(documents, tests, cfg.decontaminate, place)  # 去污染  no item is trained on
         documents = segment(documents, cfg.segment, place)  # 分词    DOCUMENT -> SEGMENTED
         gate(documents, asked(cfg.gate, "corpus"), place)  # 质量门  raises GateFailed; nothing later runs
         return publish(documents, "corpus", place)

@@ -19,7 +19,7 @@ def check(cfg: Place) -> None:
     """Raise ConfigError that names every file that is not there, ContractError for a contract that is wrong."""
     faults: list[str] = []
     if isinstance(cfg, CorpusStages):
-        faults += [fault for source in (*cfg.archives, *cfg.files) if (fault := missing(source))]
+        faults += [fault for source in (*cfg.archives, *cfg.files, *cfg.benchmarks) if (fault := missing(source))]
         faults += [
             f"segment.dictionaries: {name} 不存在 is not there; correct the path"
             for name in cfg.segment.dictionaries

@@ -7,20 +7,22 @@ for step in explain(store, "https://example.org/a.html"):
 from __future__ import annotations
 
 import re
+from collections import Counter
 from dataclasses import dataclass, field
 from typing import Any
 
-import polars as pl
-
-from data_contracts.dataset import KEPT, PARAGRAPHS, QUARANTINED, SIGNALS, Manifest
+from data_contracts.dataset import EVIDENCE, KEPT, PARAGRAPHS, QUARANTINED, SIGNALS, Manifest
 from data_contracts.errors import DatasetMissing
 from tasks import lineage
+from tasks.lookup import rows_of
 from tasks.store import Store
 
 _ID = re.compile(r"[0-9a-f]{16}")
 _FACTS = (
     "duplicate_of",
     "similarity",
+    "benchmark",
+    "item",
     "error",
     "status",
     "location",
@@ -45,6 +47,7 @@ class Step:
     chars: int | None = None  # of the text after the stage
     values: dict[str, float] = field(default_factory=dict)
     facts: dict[str, Any] = field(default_factory=dict)  # duplicate_of, error, status, split ...
+    evidence: tuple[dict[str, Any], ...] = ()  # what a stage found in it: passages that repeat evaluation items ...
 
 
 def explain(store: Store, key: str, wanted: str | None = None) -> list[tuple[str, list[Step]]]:
@@ -82,13 +85,13 @@ def _road(store: Store, ends: list[Manifest]) -> list[Manifest]:
 
 
 def _ids_of(store: Store, road: list[Manifest], url: str) -> list[str]:
-    found: dict[str, None] = {}
+    """Ids of a URL, asked of the datasets in which documents begin; later stages change neither."""
+    names, found = [url, url.rstrip("/"), f"{url}/"], dict[str, None]()
     for manifest in road:
-        for which in (KEPT, QUARANTINED):
-            frame = _scan(store, manifest, which)
-            if frame is not None and {"url", "doc_id"} <= set(frame.collect_schema().names()):
-                hits = frame.filter(pl.col("url").is_in([url, url.rstrip("/"), f"{url}/"])).select("doc_id").collect()
-                found.update(dict.fromkeys(hits["doc_id"]))
+        if not manifest.parents:
+            for which in (KEPT, QUARANTINED):
+                rows = rows_of(store, manifest, which, names, ("doc_id",), by="url")
+                found.update(dict.fromkeys(row["doc_id"] for row in rows))
     return list(found)
 
 
@@ -119,6 +122,7 @@ def _steps(store: Store, road: list[Manifest], doc_id: str) -> list[Step]:
                 chars=len(row["text"]) if row.get("text") is not None else None,
                 values={k: v for k, v in signals.items() if k not in known and v is not None},
                 facts={k: row[k] for k in _FACTS if row.get(k) is not None} | _paragraphs(store, manifest, doc_id),
+                evidence=tuple(_evidence(store, manifest, doc_id)),
             )
         )
     return steps
@@ -126,24 +130,15 @@ def _steps(store: Store, road: list[Manifest], doc_id: str) -> list[Step]:
 
 def _paragraphs(store: Store, manifest: Manifest, doc_id: str) -> dict[str, Any]:
     """The documents that keep what the stage took out of this one, most paragraphs first."""
-    frame = _scan(store, manifest, PARAGRAPHS)
-    if frame is None:
-        return {}
-    mine = frame.filter(pl.col("doc_id") == doc_id).collect(engine="streaming")
-    kept_in = mine.group_by("kept_in").len().sort("len", "kept_in", descending=[True, False])["kept_in"].to_list()
+    counts = Counter(row["kept_in"] for row in rows_of(store, manifest, PARAGRAPHS, [doc_id], ("kept_in",)))
+    kept_in = sorted(counts, key=lambda name: (-counts[name], name))
     return {"paragraphs_kept_in": " ".join(kept_in)} if kept_in else {}
 
 
 def _row(store: Store, manifest: Manifest, which: str, doc_id: str) -> dict[str, Any] | None:
-    frame = _scan(store, manifest, which)
-    if frame is None or "doc_id" not in frame.collect_schema():
-        return None
-    rows = frame.drop("body", strict=False).filter(pl.col("doc_id") == doc_id).head(1).collect(engine="streaming")
-    return rows.to_dicts()[0] if rows.height else None
+    return next(iter(rows_of(store, manifest, which, [doc_id])), None)
 
 
-def _scan(store: Store, manifest: Manifest, which: str) -> pl.LazyFrame | None:
-    """One file of a dataset, None when no shard has it."""
-    if not any(which in s.files for s in manifest.shards):
-        return None
-    return store.scan(f"{manifest.stage}/{manifest.version}", which)
+def _evidence(store: Store, manifest: Manifest, doc_id: str) -> list[dict[str, Any]]:
+    found = rows_of(store, manifest, EVIDENCE, [doc_id])
+    return [{k: v for k, v in row.items() if k not in ("doc_id", "source") and v is not None} for row in found]

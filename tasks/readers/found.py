@@ -7,6 +7,7 @@ renaming the folder therefore changes nothing, and a file is known by its name a
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Protocol
 
 from pydantic import Field
 
@@ -23,6 +24,25 @@ ENDINGS = {
     "text": (".txt", ".text", ".md"),
 }
 _GLOB = "*?["
+
+
+class Files(Protocol):
+    """What names files outside the store: a source, or a benchmark."""
+
+    @property
+    def name(self) -> str:
+        """The name by which messages call it."""
+        ...
+
+    @property
+    def kind(self) -> str:
+        """Which of ENDINGS its files have."""
+        ...
+
+    @property
+    def path(self) -> str:
+        """A file, a folder or a pattern."""
+        ...
 
 
 class FoundFile(Model):
@@ -57,15 +77,17 @@ class FoundSource(Model):
 
 def find(source: FileSource) -> FoundSource:
     """List and hash a source's files, 0.9 GB/s. ConfigError when the path is missing or nothing matches."""
+    folder, pattern, files = located(source)
+    return FoundSource(source=source.model_copy(update={"path": pattern}), files=files, folder=str(folder.absolute()))
+
+
+def located(source: Files) -> tuple[Path, str, tuple[FoundFile, ...]]:
+    """Folder, pattern, and hashed files of a source. ConfigError when the path is missing or nothing matches."""
     folder, pattern, paths = _listed(source)
-    return FoundSource(
-        source=source.model_copy(update={"path": pattern}),
-        files=tuple(_described(source, folder, path) for path in paths),
-        folder=str(folder.absolute()),
-    )
+    return folder, pattern, tuple(_described(source, folder, path) for path in paths)
 
 
-def missing(source: FileSource) -> str | None:
+def missing(source: Files) -> str | None:
     """What is wrong with a source's path, None when it stands for at least one file. Reads no file."""
     try:
         _listed(source)
@@ -74,7 +96,7 @@ def missing(source: FileSource) -> str | None:
     return None
 
 
-def _listed(source: FileSource) -> tuple[Path, str, list[Path]]:
+def _listed(source: Files) -> tuple[Path, str, list[Path]]:
     """Folder, pattern and files of a source, in order of name."""
     folder, pattern = _split(Path(source.path).expanduser())
     if not folder.exists():
@@ -95,7 +117,7 @@ def _split(path: Path) -> tuple[Path, str]:
     return (path, ".") if path.is_dir() else (path.parent, path.name)
 
 
-def _matching(source: FileSource, folder: Path, pattern: str) -> list[Path]:
+def _matching(source: Files, folder: Path, pattern: str) -> list[Path]:
     if (folder / pattern).is_file():
         return [folder / pattern]
     if pattern != ".":
@@ -104,7 +126,7 @@ def _matching(source: FileSource, folder: Path, pattern: str) -> list[Path]:
     return [p for p in folder.rglob("*") if p.is_file() and p.name.lower().endswith(endings)]
 
 
-def _described(source: FileSource, folder: Path, path: Path) -> FoundFile:
+def _described(source: Files, folder: Path, path: Path) -> FoundFile:
     name = path.relative_to(folder).as_posix()
     try:
         return FoundFile(name=name, sha256=sha256_of(path), bytes=path.stat().st_size)

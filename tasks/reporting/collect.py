@@ -12,7 +12,7 @@ from data_contracts.dataset import SIGNALS, Manifest
 from data_contracts.training import ReportConfig
 from data_contracts.units import human
 from data_contracts.verdict import Verdict
-from tasks.reporting import curves, examples
+from tasks.reporting import curves, examples, passages
 from tasks.reporting.facts import Facts, Node, Portion, Scores, StageFacts, Training, WordFacts
 from tasks.reporting.signals import distributions
 from tasks.store import Store
@@ -22,10 +22,12 @@ TITLES = {
     "ingest_visits": "读入网页 ingest_visits",
     "ingest_archives": "读入归档 ingest_archives",
     "ingest_files": "读入文件 ingest_files",
+    "ingest_benchmark": "读入测试集 ingest_benchmark",
     "extract": "正文提取 extract",
     "clean": "清洗 clean",
     "redact": "脱敏 redact",
     "dedup": "去重 dedup",
+    "decontaminate": "去污染 decontaminate",
     "segment": "分词 segment",
     "gate": "质量门 gate",
     "vocab": "词表 vocab",
@@ -34,7 +36,7 @@ TITLES = {
     "assess": "评测 assess",
 }
 DOCUMENTS = ("VISIT", "PAGE", "DOCUMENT", "SEGMENTED")
-UNITS = {"VISIT": "个网址", "PAGE": "个网页", "DOCUMENT": "篇", "SEGMENTED": "篇", "BLOCKS": "篇"}
+UNITS = {"VISIT": "个网址", "PAGE": "个网页", "DOCUMENT": "篇", "SEGMENTED": "篇", "BLOCKS": "篇", "ITEMS": "题"}
 
 
 def collect(store: Store, run: str, cfg: ReportConfig | None = None, failure: str | None = None) -> Facts:
@@ -51,7 +53,7 @@ def collect(store: Store, run: str, cfg: ReportConfig | None = None, failure: st
     for manifest in road:
         by_stage.setdefault(manifest.stage, []).append(manifest)
     config = json.loads(store.folder.read(f"runs/{run}/config.json") or b"{}")
-    clean, dedup = by_stage.get("clean", []), by_stage.get("dedup", [])
+    clean, dedup, tested = (by_stage.get(stage, []) for stage in ("clean", "dedup", "decontaminate"))
     return Facts(
         project=str(config.get("name", "")),
         run=run,
@@ -62,6 +64,7 @@ def collect(store: Store, run: str, cfg: ReportConfig | None = None, failure: st
         stages=tuple(stage_facts(manifests, entries) for manifests in by_stage.values()),
         distributions=tuple(_distributions(store, clean[-1])) if clean else (),
         duplicates=examples.duplicates(store, dedup[-1]) if dedup else None,
+        decontaminated=passages.decontaminated(store, tested[-1]) if tested else None,
         verdicts=tuple(verdicts(store, run, by_stage.get("gate", []))),
         refused=tuple(r for m in road if _is_documents(m) for r in examples.refused(store, m, cfg.samples_per_stage)),
         words=words(by_stage.get("segment", [])),

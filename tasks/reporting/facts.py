@@ -77,6 +77,40 @@ class Duplicates(Model):
     pairs: tuple[DuplicatePair, ...]
 
 
+class Passage(Model):
+    """A passage of a document that repeats an item of a benchmark."""
+
+    item: str
+    field: str
+    overlap: float  # share of the item's text that it repeats
+    chars: float  # that it repeats, folded
+    source: str
+    doc_id: str
+    excerpt: str
+
+
+class BenchmarkFacts(Model):
+    """One benchmark, and what of it was found in the corpus."""
+
+    name: str
+    items: int
+    judged: int  # items long enough to be found at all
+    found: int
+    documents: int
+    sources: dict[str, int]  # documents by source
+    passages: tuple[Passage, ...] = ()  # the longest of them
+
+
+class Decontaminated(Model):
+    """What decontaminate found, and what became of it."""
+
+    remove: str  # span | document | none
+    documents: int  # that repeat an item
+    refused: int
+    cut_chars: int
+    benchmarks: tuple[BenchmarkFacts, ...]
+
+
 class Refused(Model):
     """A quarantined row: where it fell, why, and the value behind it."""
 
@@ -167,6 +201,7 @@ class Facts(Model):
     stages: tuple[StageFacts, ...] = ()
     distributions: tuple[Distribution, ...] = ()
     duplicates: Duplicates | None = None
+    decontaminated: Decontaminated | None = None
     verdicts: tuple[Verdict, ...] = ()
     refused: tuple[Refused, ...] = ()
     words: WordFacts | None = None

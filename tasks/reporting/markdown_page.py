@@ -23,6 +23,7 @@ def markdown(facts: Facts) -> str:
     if facts.failure:
         parts.append(f"**✗ 运行失败 run failed**\n\n```\n{facts.failure}\n```")
     parts += [_verdicts(facts), _headline(facts), said["funnel"], _stages(facts), said["duplicates"]]
+    parts += [said["decontaminated"], _benchmarks(facts)]
     drawn = pictures(facts, chinese if can_draw_chinese() else latin, only=SHOWN)
     parts += [f"### {title}\n\n![{title}]({png(drawn[name])})" for name, title in SHOWN.items() if name in drawn]
     parts += [said["scores"], _samples(facts)]
@@ -54,6 +55,20 @@ def _stages(facts: Facts) -> str:
         seconds = "-" if s.seconds is None else f"{s.seconds:.1f}"
         speed = f"{s.mb_per_cpu_second:.3g}" if s.mb_per_cpu_second else "-"
         lines.append(f"| {s.title} | {counts} | {seconds} | {speed} | {STATES[s.state]} |")
+    return "\n".join(lines)
+
+
+def _benchmarks(facts: Facts) -> str:
+    if not facts.decontaminated:
+        return ""
+    lines = [
+        "| 测试集 benchmark | 题目 items | 够长可查 long enough | 在语料中 found | 文档 documents |",
+        "|---|--:|--:|--:|--:|",
+    ]
+    lines += [
+        f"| {b.name} | {b.items:,} | {b.judged:,} | {b.found:,} | {b.documents:,} |"
+        for b in facts.decontaminated.benchmarks
+    ]
     return "\n".join(lines)
 
 

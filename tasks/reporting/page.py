@@ -14,7 +14,7 @@ from markupsafe import Markup
 from data_contracts.reasons import REASONS, sentence
 from data_contracts.units import human
 from data_contracts.verdict import RuleResult, shown
-from tasks.reporting.facts import Facts, Refused
+from tasks.reporting.facts import Decontaminated, Facts, Refused
 from tasks.reporting.pictures import pictures, svg
 from tasks.reporting.road import road
 
@@ -110,7 +110,7 @@ def headline(facts: Facts) -> list[tuple[str, str, str]]:
 
 def told(facts: Facts) -> dict[str, str]:
     """One sentence for each part that has something to say."""
-    said = {"funnel": "", "duplicates": "", "scores": ""}
+    said = {"funnel": "", "duplicates": "", "decontaminated": "", "scores": ""}
     documents = [s for s in facts.stages if s.is_documents]
     if documents:
         lost = sum(s.quarantined for s in documents)
@@ -129,8 +129,27 @@ def told(facts: Facts) -> dict[str, str]:
             f"{d.groups:,} 组重复; 去掉 {d.exact:,} 篇完全相同和 {d.near:,} 篇近似重复的文档, 每组留一篇。"
             f"{d.groups:,} groups: {d.exact:,} exact and {d.near:,} near copies went, one of each group stays."
         )
+    if facts.decontaminated:
+        said["decontaminated"] = _contamination(facts.decontaminated)
     said["scores"] = compared(facts)
     return said
+
+
+def _contamination(d: Decontaminated) -> str:
+    done = {
+        "span": (
+            f"剪去 {d.cut_chars:,} 字, 隔离 {d.refused:,} 篇",
+            f"{d.cut_chars:,} characters were cut, {d.refused:,} went",
+        ),
+        "document": (f"隔离 {d.refused:,} 篇", f"{d.refused:,} went"),
+        "none": ("按配置只报告", "they were only reported, as configured"),
+    }
+    zh, en = done[d.remove]
+    found = sum(b.found for b in d.benchmarks)
+    return (
+        f"{d.documents:,} 篇文档含有测试集的 {found:,} 道题目; {zh}。"
+        f"{d.documents:,} documents repeat {found:,} items of benchmarks; {en}."
+    )
 
 
 def compared(facts: Facts) -> str:

@@ -62,6 +62,7 @@ BEHIND = {
     "wrong_language": "language",
     "exact_duplicate": "duplicate_of",
     "near_duplicate": "similarity",
+    "contaminated": "item",
     "http_error": "status",
     "redirected": "location",
     "not_html": "content_type",

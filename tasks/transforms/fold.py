@@ -16,6 +16,7 @@ from collections.abc import Sequence
 from functools import cache
 
 import numpy as np
+import numpy.typing as npt
 
 from tasks.transforms.flat_text import Codes, FlatText, flat_text
 
@@ -87,3 +88,42 @@ def _simplified() -> Codes:
         if len(after) == 1 and ord(after) < _ASSIGNED:
             table[ord(before)] = ord(after)
     return table
+
+
+def origins(text: str, fold_script: bool) -> npt.NDArray[np.int64]:
+    """Where in a text each character of its key comes from, ascending; the last entry is the text's length.
+
+    Characters that fold only together with their neighbours come from the first of them; in the rare texts where that
+    does not add up (half-width kana beside combining marks) every character comes from the beginning of its line.
+    """
+    table = _table(fold_script)
+    codes = table[np.minimum(flat_text([text]).codes, _ASSIGNED)]
+    counts = (codes != 0).astype(np.int64)
+    done = 0
+    for at in np.flatnonzero(codes & _NORMALISE).tolist():
+        if at >= done:
+            start, stop = at, at + 1
+            while start > done and _attaches(text[start]):
+                start -= 1
+            while stop < len(text) and _attaches(text[stop]):
+                stop += 1
+            counts[start], counts[start + 1 : stop], done = _key_chars(text[start:stop], table), 0, stop
+    chars = len(fold([text], fold_script).codes)
+    if counts.sum() != chars:
+        counts[:] = 0 if counts.any() else 1  # nothing but punctuation is its own key
+        start = 0
+        for line in text.split("\n") if not counts.any() else ():
+            if line:
+                counts[start] = _key_chars(line, table)
+            start += len(line) + 1
+    return np.append(np.repeat(np.arange(len(text)), counts), len(text))
+
+
+def _attaches(char: str) -> bool:
+    """Whether a character may compose with the one before it."""
+    return unicodedata.category(char)[0] == "M" or 0x1100 <= ord(char) <= 0x11FF
+
+
+def _key_chars(text: str, table: Codes) -> int:
+    raw = flat_text([unicodedata.normalize("NFKC", text)]).codes
+    return int(np.count_nonzero(table[np.minimum(raw, _ASSIGNED)] & ~_NORMALISE))

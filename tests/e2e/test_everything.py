@@ -24,10 +24,10 @@ from tests.e2e.conftest import Road
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(1200)]
 
 STAGES = (
-    "crawl", "ingest", "extract", "clean", "redact", "dedup", "segment", "gate", "vocab", "encode", "gate",
+    "crawl", "ingest", "extract", "clean", "redact", "dedup", "decontaminate", "segment", "gate", "vocab", "encode", "gate",
     "pretrain", "assess",
 )  # fmt: skip
-ROW_WISE = ("ingest_visits", "extract", "clean", "redact", "segment")
+ROW_WISE = ("ingest_visits", "extract", "clean", "redact", "decontaminate", "segment")
 MAX_TASK_RUNS = 60
 
 

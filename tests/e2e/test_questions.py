@@ -26,7 +26,8 @@ def test_why_of_a_kept_page_names_every_stage_and_the_warc_record(road: Road):
     told = road.ask("why", road.url("/shici/30.html"))
     assert told.code == 0, told
     found = fates(told.out)
-    assert list(found) == ["crawl", "ingest_visits", "extract", "clean", "redact", "dedup", "segment", "encode"], told
+    stages = ["crawl", "ingest_visits", "extract", "clean", "redact", "dedup", "decontaminate", "segment", "encode"]
+    assert list(found) == stages, told
     assert "encoded" in found["encode"]
     assert not any("quarantined" in fate for fate in found.values())
     assert re.search(r"archive=[0-9a-f]{20}", told.out)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from data_contracts.config import AssessmentConfig, CorpusConfig, EverythingConfig, PretrainingConfig
+from data_contracts.decontamination import Benchmark
 from data_contracts.errors import ConfigError, ContractError
 from data_contracts.mixture import MixtureConfig
 from data_contracts.sources import JsonLinesSource, WarcSource
@@ -28,6 +29,14 @@ def test_every_missing_source_is_named_at_once(tmp_path):
     assert "there:" not in told
     assert "nothing was started" in told
     preflight.check(CorpusConfig(sources=sources[:1]))
+
+
+def test_a_missing_benchmark_is_named_before_anything_starts(tmp_path):
+    (tmp_path / "a.jsonl").write_text("{}")
+    source = JsonLinesSource(name="s", licence="x", path=str(tmp_path / "a.jsonl"))
+    quiz = Benchmark(name="quiz", path=str(tmp_path / "quiz" / "*.jsonl"), fields=("question",))
+    with pytest.raises(ConfigError, match=r"quiz: .* does not exist"):
+        preflight.check(CorpusConfig(sources=(source,), benchmarks=(quiz,)))
 
 
 def test_minimal_pairs_that_are_not_there_are_named_before_training(tmp_path):

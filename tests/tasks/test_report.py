@@ -26,6 +26,7 @@ SECTIONS = [
     "stages",
     "quality",
     "duplicates",
+    "decontamination",
     "contracts",
     "words",
     "mixture",
@@ -115,7 +116,7 @@ def test_a_run_without_anything_says_what_is_missing():
     html = render(Facts(project="x", run="r", flow="corpus", started_at=""))
     for section in SECTIONS:
         assert f'id="{section}"' in html
-    assert html.count('<p class="soft">') == 11
+    assert html.count('<p class="soft">') == 12
     assert "<svg" not in html
     assert markdown(Facts(project="x", run="r", flow="corpus", started_at="")).startswith("# 字流 x")
 
@@ -134,6 +135,15 @@ def test_text_from_the_web_stays_text():
     tags = [tag for tag, _ in Page(render(facts)).tags]
     assert "script" not in tags
     assert "img" not in tags
+
+
+def test_every_benchmark_has_its_line_and_its_longest_passages(whole):
+    text = " ".join(" ".join(Page(whole).text).split())
+    assert "9 篇文档含有测试集的 31 道题目; 剪去 1,840 字, 隔离 2 篇" in text
+    assert "quiz 5,664 4,005 31 0.5 % 9 statutes 8, news 1" in text
+    assert "test/law.jsonl.gz#17 question 93 % · 52 字" in text
+    none = told_run.a_run().model_copy(update={**FEW, "decontaminated": None})
+    assert "No benchmark was configured" in render(none)
 
 
 @pytest.mark.parametrize(("bits", "said"), [(5.4, "优于全部基线"), (6.99, "没有优于全部基线"), (None, "")])
@@ -162,6 +172,7 @@ def test_markdown_holds_small_pictures_and_never_empty_boxes(monkeypatch, has_fo
     labels = json.dumps([{k: v for k, v in chart.items() if k != "config"} for chart in drawn], ensure_ascii=False)
     assert bool(re.search("[\u4e00-\u9fff]", labels)) == has_font
     assert "| 清洗 clean | 2,364 | 2,236 | 128 |" in text
+    assert "| quiz | 5,664 | 4,005 | 31 | 9 |" in text
     assert "> **第一条**" in text
 
 

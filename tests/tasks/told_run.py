@@ -8,7 +8,9 @@ import random
 from data_contracts.verdict import RuleResult, Sample, Verdict
 from tasks.reporting import curves
 from tasks.reporting.facts import (
+    BenchmarkFacts,
     Bin,
+    Decontaminated,
     Distribution,
     DuplicatePair,
     Duplicates,
@@ -16,6 +18,7 @@ from tasks.reporting.facts import (
     Generated,
     Node,
     Pairs,
+    Passage,
     Portion,
     Refused,
     Scores,
@@ -321,6 +324,7 @@ def a_run(failing: bool = False) -> Facts:
             a_distribution("symbol_ratio", "符号占比 symbol ratio", 0.03, 0.03, False, high=0.1),
             a_distribution("duplicate_line_ratio", "重复行占比 duplicate lines", 0.05, 0.12, False, high=0.3),
         ),
+        decontaminated=a_contamination(),
         duplicates=Duplicates(
             exact=63,
             near=118,
@@ -355,3 +359,27 @@ def a_run(failing: bool = False) -> Facts:
         },
         libraries={"polars": "2.1.0", "opencc": "1.1.9", "rensa": "0.2.9", "torch": "2.9.0"},
     )
+
+
+def a_contamination() -> Decontaminated:
+    """Two benchmarks, one of which was found."""
+    found = Passage(
+        item="test/law.jsonl.gz#17",
+        field="question",
+        overlap=0.93,
+        chars=52.25,
+        source="statutes",
+        doc_id=version("k"),
+        excerpt=QUOTES[0],
+    )
+    quiz = BenchmarkFacts(
+        name="quiz",
+        items=5664,
+        judged=4005,
+        found=31,
+        documents=9,
+        sources={"statutes": 8, "news": 1},
+        passages=(found,),
+    )
+    pairs = BenchmarkFacts(name="pairs", items=190, judged=12, found=0, documents=0, sources={})
+    return Decontaminated(remove="span", documents=9, refused=2, cut_chars=1840, benchmarks=(quiz, pairs))

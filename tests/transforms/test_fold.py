@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tasks.transforms.fold import fold
+from tasks.transforms.fold import fold, origins
 
 T2S = opencc.OpenCC("t2s")
 
@@ -59,3 +59,25 @@ def test_key_is_what_its_definition_says_and_does_not_depend_on_neighbours(texts
 @given(st.lists(st.text(alphabet="裏面龍龙乾隆後后發发臺台，。ab１", max_size=30), max_size=4))
 def test_a_converted_copy_has_the_key_of_its_original(texts):
     assert keys([T2S.convert(t) for t in texts if t]) == keys([t for t in texts if t])
+
+
+ODD = "cafe\u0301 ﬁ㎡①ｶﾞが\u3099！，\n가\u1161\u11a8가裏面！"
+
+
+@given(st.one_of(st.text(max_size=30), st.text(alphabet=ODD, max_size=12)))
+def test_every_character_of_a_key_comes_from_a_place_of_the_text(text):
+    (key,) = keys([text])
+    places = origins(text, True).tolist()
+    assert len(places) == len(key) + 1
+    assert places == sorted(places)
+    assert places[-1] == len(text)
+    assert all(0 <= place < len(text) for place in places[:-1])
+
+
+def test_places_lead_back_through_dropped_joined_and_parted_characters():
+    text = "，你 好！㎡cafe\u0301。"
+    assert keys([text]) == ["你好m2café"]
+    assert origins(text, True).tolist() == [1, 3, 5, 5, 6, 7, 8, 9, 12]
+    assert origins("！！", True).tolist() == [0, 1, 2]
+    assert origins("ｶﾞ\ne\u0301", True).tolist() == [0, 3, 5]  # a line is the smallest piece that adds up
+    assert origins("", True).tolist() == [0]
