@@ -91,6 +91,9 @@ DOCUMENT = Schema(
         "licence": TEXT,
         "title": TEXT,  # null when unknown
         "date": TEXT,  # ISO date as stated by the page, null when unknown
+        "author": TEXT,  # who wrote it, as stated by the page, null when unknown
+        "site_name": TEXT,  # which site or medium published it, as stated by the page, null when unknown
+        "canonical_url": TEXT,  # rel=canonical where it is another address than `url`; a claim, never the identity
         "text": TEXT,
         # the stage `score` gives what its config asks for; null before it and for the rest
         "quality": FLOAT,  # 0 to 1, the likelihood of being wanted

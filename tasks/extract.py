@@ -25,6 +25,9 @@ _FOUND = {
     "text": pl.String(),
     "title": pl.String(),
     "date": pl.String(),
+    "author": pl.String(),
+    "site_name": pl.String(),
+    "canonical_url": pl.String(),
     "encoding": pl.String(),
     "decoded_by": pl.String(),
     "extractor": pl.String(),
@@ -35,14 +38,14 @@ _FOUND = {
 
 @stage(schema=DOCUMENT, libraries=LIBRARIES)
 def extract(pages: Inputs, cfg: ExtractConfig, work: Work) -> list[Shard]:
-    """正文提取 extract: PAGE -> DOCUMENT. The main text of every page, with title and date."""
+    """正文提取 extract: PAGE -> DOCUMENT. The main text of every page, with title, date, author and site."""
     shards = work.each_shard(mark, pages, cfg)
     refuse_too_many(work, shards, cfg.max_unreadable_ratio)
     return shards
 
 
 def mark(frame: pl.LazyFrame, cfg: ExtractConfig) -> pl.LazyFrame:
-    """The same pages with `text`, `title`, `date`, how they were found, and a reason for those without text."""
+    """The same pages with `text`, what they state (title, date, ...), how it was found, and a reason without text."""
     pages = frame.collect()
     found = pl.DataFrame(list(_found(pages, cfg)), schema=_FOUND)
     by_trafilatura = (pl.col("extractor") == "trafilatura").fill_null(value=False).cast(pl.Int64)

@@ -1,4 +1,4 @@
-"""脱敏 redact: personal data in text and title becomes placeholders, or takes its document out.
+"""脱敏 redact: personal data in text, title and author becomes placeholders, or takes its document out.
 
 What was found is counted by kind, never kept: the values themselves reach no log, manifest or quarantine.
 """
@@ -20,7 +20,7 @@ from tasks.stage import stage
 from tasks.transforms import pii
 from tasks.work import Inputs, Work
 
-COLUMNS = ("title", "text")
+COLUMNS = ("title", "author", "text")
 
 
 def mark(documents: pl.LazyFrame, cfg: RedactConfig) -> pl.LazyFrame:

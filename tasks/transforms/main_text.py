@@ -20,7 +20,7 @@ from resiliparse.extract.html2text import extract_plain_text
 from resiliparse.parse.html import HTMLTree
 
 from tasks.transforms.content_root import SKIPPED, content_root
-from tasks.transforms.page_facts import page_facts
+from tasks.transforms.page_facts import Stated, page_facts
 
 SURE_CHARS = 400  # a marked article of this length needs no second opinion
 MIN_ROOT_SHARE = 0.3  # a shorter one must have this share of what the rules find, lest it is a teaser
@@ -28,11 +28,10 @@ _INDENTED = re.compile(r"<(?:pre|textarea)\b", re.I)
 
 
 class MainText(NamedTuple):
-    """Text (empty when none was found), title and ISO date (None when not stated), and which of the three found it."""
+    """Text (empty when none was found), what the page states about itself, and which of the three found the text."""
 
     text: str
-    title: str | None
-    date: str | None
+    facts: Stated
     extractor: str
 
 
@@ -53,7 +52,7 @@ def main_text(html: str, url: str, min_chars: int, min_text_ratio: float) -> Mai
             second = lines_of(by_trafilatura(html), keep_indent)
             if chars(second) > chars(text):
                 text, extractor = second, "trafilatura"
-    return MainText(text, *facts, extractor)
+    return MainText(text, facts, extractor)
 
 
 def by_root(tree: HTMLTree) -> str | None:

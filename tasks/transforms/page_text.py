@@ -26,7 +26,7 @@ class Page(NamedTuple):
 
 
 def page_text(page: Page) -> dict[str, Any]:
-    """Columns of one document: text, title, date, encoding, decoded_by, extractor, reason (null when there is text)."""
+    """Columns of one document: text, those of `Stated`, encoding, decoded_by, extractor, reason (null with text)."""
     decoded = decode(page.body, page.content_type)
     found: dict[str, Any] = {"encoding": decoded.encoding, "decoded_by": decoded.how}
     if decoded.damaged_ratio > MAX_DAMAGED_RATIO:
@@ -46,7 +46,8 @@ def page_text(page: Page) -> dict[str, Any]:
 
 
 def _html(decoded: Decoded, page: Page) -> dict[str, Any]:
-    return main_text(decoded.text, page.url, page.min_chars, page.min_text_ratio)._asdict()
+    found = main_text(decoded.text, page.url, page.min_chars, page.min_text_ratio)
+    return {"text": found.text, **found.facts._asdict(), "extractor": found.extractor}
 
 
 def _with_text(found: dict[str, Any], more: dict[str, Any]) -> dict[str, Any]:

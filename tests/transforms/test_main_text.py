@@ -1,4 +1,4 @@
-"""The article, whole and alone, with its title and date; and page by page what becomes of odd ones."""
+"""The article, whole and alone; and page by page what becomes of odd ones."""
 
 from __future__ import annotations
 
@@ -8,7 +8,6 @@ import pytest
 
 from tasks.transforms.main_text import lines_of, main_text
 from tasks.transforms.markup import MAX_ATTRIBUTES, MAX_DEPTH, markup_load
-from tasks.transforms.page_facts import iso_day, without_site
 from tasks.transforms.page_text import Page, page_text
 
 PARAGRAPHS = [
@@ -54,7 +53,7 @@ def test_the_marked_element_is_read_whole_and_alone(body: str) -> None:
     assert any("甲" in line and "乙" in line for line in lines)
     for noise in ("频道导航", "猜你喜欢", "版权所有", "分享到微博", "广告位", "首页"):
         assert noise not in found.text
-    assert (found.title, found.extractor) == ("学而第一", "root")
+    assert (found.facts.title, found.extractor) == ("学而第一", "root")
 
 
 def test_pages_without_a_mark_are_read_by_rules() -> None:
@@ -89,52 +88,6 @@ def test_nothing_comes_of_nothing(page: str) -> None:
 def test_lines() -> None:
     assert lines_of("  　　一\n\n \n二\u3000\n\t三  ") == "一\n二\n三"
     assert lines_of("a:\n    b  \n　　段", keep_indent=True) == "a:\n    b\n段"
-
-
-@pytest.mark.parametrize(
-    ("head", "h1", "title"),
-    [
-        ("<title>秋天_散文_某某网</title>", "", "秋天"),
-        ("<title>秋天 - 某某网</title>", "", "秋天"),
-        ("<title>Debian-Edu 手册</title>", "", "Debian-Edu 手册"),
-        ("<title>秋天的怀念 - 某某网</title>", "秋天的怀念", "秋天的怀念"),
-        ("<title>秋天 - 某某博客</title>", "某某博客", "秋天"),
-        ("<title>某某网</title>", "秋天", "某某网"),
-        ('<title>x</title><meta property="og:title" content="秋天 &amp; 冬天_某某网">', "", "秋天 & 冬天"),
-        ('<meta property="og:site_name" content="某某网"><title>某某网 - 秋天</title>', "", "秋天"),
-        ("", "秋天", "秋天"),
-        ("", "", None),
-    ],
-)
-def test_titles(head: str, h1: str, title: str | None) -> None:
-    assert extract(f"<html><head>{head}</head><body><h1>{h1}</h1><p>{PARAGRAPHS[0]}</p></body></html>").title == title
-
-
-@pytest.mark.parametrize(
-    ("head", "body", "url", "date"),
-    [
-        ('<meta property="article:published_time" content="2024-05-15T10:20:00+08:00">', "", "/x", "2024-05-15"),
-        ("<meta name=pubdate content=20240515>", "", "/x", "2024-05-15"),
-        ('<script type="application/ld+json">{"datePublished": "2023-01-02"}</script>', "", "/x", "2023-01-02"),
-        ("", '<time class="t" datetime="2021-12-31 08:00">昨天</time>', "/x", "2021-12-31"),
-        ("", "", "/2016/05/25/x.html", "2016-05-25"),
-        ("", "", "/n1/2024/0515/c1-1.html", "2024-05-15"),
-        ("", "", "/doc-20161.html", None),
-        ("", "<span>发布时间：</span><span>2024年5月15日 10:20</span>", "/x", "2024-05-15"),
-        ("", "<p>1911年10月10日，武昌起义。</p>", "/x", None),
-        ('<meta name="date" content="2024-02-31">', "", "/x", None),
-        ('<meta name="date" content="">', "", "/x", None),
-    ],
-)
-def test_dates(head: str, body: str, url: str, date: str | None) -> None:
-    assert extract(f"<html><head>{head}</head><body>{body}</body></html>", f"http://a.example{url}").date == date
-
-
-def test_days_and_sites() -> None:
-    assert iso_day("2024/5/1") == "2024-05-01"
-    assert iso_day("编号 20241301 与 2024年13月1日") is None
-    assert without_site("a") == "a"
-    assert without_site("___") == "___"
 
 
 def test_markup_is_weighed_before_it_is_parsed() -> None:
