@@ -28,10 +28,14 @@ class IngestConfig(Model):
 
 
 class ExtractConfig(Model):
-    """正文提取: PAGE -> DOCUMENT. The template's mark or resiliparse first, trafilatura when that is poor."""
+    """正文提取: PAGE -> DOCUMENT. The template's mark or the prose first, trafilatura when that is poor."""
 
     min_chars: int = Field(100, ge=0, description="正文少于此字数时再试 trafilatura (fewer: trafilatura tries too)")
     min_text_ratio: float = Field(0.002, ge=0, le=1, description="正文占网页字符的比例低于此值时再试 trafilatura")
+    keep_code: bool = Field(True, description="保留代码块, 缩进不变 (keep blocks of code as lines, with their indent)")
+    keep_tables: bool = Field(
+        True, description="保留表格, 一行一行, 格间用制表符 (keep tables: a row a line, tabs between)"
+    )
     deadline_seconds: float = Field(5.0, gt=0, le=600, description="单页的处理器时限, 秒 (CPU seconds, then killed)")
     max_memory_bytes: Bytes = Field(2 * 2**30, ge=2**28, description="提取进程的内存上限, 至少 256 MiB")
     max_page_bytes: Bytes = Field(5_000_000, description="网页大小上限")

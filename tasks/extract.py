@@ -16,6 +16,7 @@ from data_contracts.schemas import DOCUMENT, filled
 from data_contracts.stages import ExtractConfig
 from tasks.killable import Limits, Outcome, killable
 from tasks.stage import stage
+from tasks.transforms.main_text import Wanted
 from tasks.transforms.page_text import Page, page_text
 from tasks.unreadable import refuse_too_many
 from tasks.work import Inputs, Work
@@ -57,7 +58,8 @@ def _found(pages: pl.DataFrame, cfg: ExtractConfig) -> Iterator[dict[str, Any]]:
     """One row a page, in order. Pages that are empty or too large never reach the worker."""
     worker = killable(page_text, Limits(cfg.deadline_seconds, cfg.max_memory_bytes))
     rows = list(pages.select("body", "content_type", "url").iter_rows())
-    asked = (Page(b, kind, url, cfg.min_chars, cfg.min_text_ratio) for b, kind, url in rows if _may_be_read(b, cfg))
+    wanted = Wanted(cfg.min_chars, cfg.min_text_ratio, cfg.keep_code, cfg.keep_tables)
+    asked = (Page(b, kind, url, wanted) for b, kind, url in rows if _may_be_read(b, cfg))
     answers = worker.map(asked, size=lambda page: len(page.body))
     for body, _, _ in rows:
         if _may_be_read(body, cfg):

@@ -1,11 +1,13 @@
 """正文 main text: HTML -> the text that a reader came for, as plain lines, one paragraph a line.
 
-    root          the template marks one element as the article: all of it but navigation and share bars
+    posts         a thread of known forum software: the words of each post
+    root          the template marks one element as the article: the prose in it, with its lists, tables and code
+    prose         else the element that holds nearly all prose of the page
     resiliparse   else its rules on the whole page, which drop navigation, sidebars and link clusters
     trafilatura   when that is poor (few characters, or a tiny share of the page); the longer of the two wins
 
-Headings, list items, table cells and code stay as lines. libxml2, below trafilatura, silently drops what lies deeper
-than 255 elements: its empty answer is an answer, not an empty page, and the caller must count it (`text` is empty).
+libxml2, below trafilatura, silently drops what lies deeper than 255 elements: its empty answer is an answer, not an
+empty page, and the caller must count it (`text` is empty).
 """
 
 from __future__ import annotations
@@ -20,51 +22,91 @@ from resiliparse.extract.html2text import extract_plain_text
 from resiliparse.parse.html import HTMLTree
 
 from tasks.transforms.content_root import SKIPPED, content_root
+from tasks.transforms.forum_posts import forum_posts, text_of_posts
 from tasks.transforms.page_facts import Stated, page_facts
+from tasks.transforms.prose_root import MIN_MARKS, is_link_list, marks, prose_root, take_out_boxes
 
-SURE_CHARS = 400  # a marked article of this length needs no second opinion
-MIN_ROOT_SHARE = 0.3  # a shorter one must have this share of what the rules find, lest it is a teaser
+SURE_CHARS = 400  # a text of this length that was marked or has prose needs no second opinion
+MAX_BLOCKS = 10_000  # of code, or tables, of one page
+MIN_SHARE = 0.3  # a shorter one without prose must have this share of what the rules find, lest it is a teaser
 _INDENTED = re.compile(r"<(?:pre|textarea)\b", re.I)
 
 
 class MainText(NamedTuple):
-    """Text (empty when none was found), what the page states about itself, and which of the three found the text."""
+    """Text (empty when none was found), what the page states about itself, and which of the five found the text."""
 
     text: str
     facts: Stated
     extractor: str
 
 
-def main_text(html: str, url: str, min_chars: int, min_text_ratio: float) -> MainText:
-    """Find the main text of a page. Below `min_chars` characters, or `min_text_ratio` of the page, try twice."""
+class Wanted(NamedTuple):
+    """What ExtractConfig says about text: below `min_chars` characters or `min_text_ratio` of its page, try twice."""
+
+    min_chars: int = 100
+    min_text_ratio: float = 0.002
+    keep_code: bool = True
+    keep_tables: bool = True
+
+
+def main_text(html: str, url: str, wanted: Wanted) -> MainText:
+    """Find the main text of a page."""
+    if not (wanted.keep_code and wanted.keep_tables):
+        html = without_blocks(html, wanted)
     tree = HTMLTree.parse(html)
     facts = page_facts(tree, html, url)
     keep_indent = bool(_INDENTED.search(html))
-    marked = by_root(tree)
-    text, extractor = lines_of(marked or "", keep_indent), "root"
-    if chars(text) < SURE_CHARS:
-        tree = tree if marked is None else HTMLTree.parse(html)  # the first reading took it apart
+    found, extractor = by_structure(tree)
+    text = lines_of(found, keep_indent)
+    if marks(text) < MIN_MARKS and chars(text) < SURE_CHARS:
+        tree = HTMLTree.parse(html)  # the first reading took it apart
         rules = lines_of(by_rules(tree), keep_indent)
-        if chars(text) <= MIN_ROOT_SHARE * chars(rules):
+        if chars(text) <= MIN_SHARE * chars(rules):
             text, extractor = rules, "resiliparse"
-        poor = is_poor(text, html, min_chars, min_text_ratio if extractor != "root" else 0.0)
-        if poor and chars(extract_plain_text(tree)) > chars(text) + min_chars:  # else there is nothing more to find
+        poor = is_poor(text, html, wanted.min_chars, wanted.min_text_ratio if extractor == "resiliparse" else 0.0)
+        if (
+            poor and chars(extract_plain_text(tree)) > chars(text) + wanted.min_chars
+        ):  # else there is nothing more to find
             second = lines_of(by_trafilatura(html), keep_indent)
             if chars(second) > chars(text):
                 text, extractor = second, "trafilatura"
     return MainText(text, facts, extractor)
 
 
-def by_root(tree: HTMLTree) -> str | None:
-    """Text of the element that the template marks as the article; None when it marks none.
+def without_blocks(html: str, wanted: Wanted) -> str:
+    """The page without its blocks of code, or without its tables; a table that bears half of the prose is layout."""
+    tree = HTMLTree.parse(html)
+    if tree.document is None or tree.body is None:
+        return html
+    if not wanted.keep_code:
+        for block in tree.document.query_selector_all("pre, textarea")[:MAX_BLOCKS]:
+            block.decompose()
+    if not wanted.keep_tables:
+        most = marks(tree.body.text) / 2
+        for table in tree.document.query_selector_all("table")[:MAX_BLOCKS]:
+            if marks(table.text) < most:
+                table.decompose()
+    return str(tree)
+
+
+def by_structure(tree: HTMLTree) -> tuple[str, str]:
+    """Text of what the forum's software or the template marks, else of the prose; "" where neither says anything.
 
     The tree is left with that element only: writing it out and parsing it again takes longer than reading it.
     """
-    root = content_root(tree)
-    if root is None or tree.body is None:
-        return None
+    if tree.body is None:
+        return "", "resiliparse"
+    if posts := forum_posts(tree):
+        return text_of_posts(posts, SKIPPED), "posts"
+    marked = content_root(tree)
+    top = tree.body if marked is None else marked
+    take_out_boxes(top)
+    root = prose_root(top) or marked
+    if root is None or (marked is None and (root == tree.body or is_link_list(root))):
+        return "", "resiliparse"
     tree.body.replace_children(root)
-    return extract_plain_text(tree, noscript=False, skip_elements=SKIPPED)
+    text = extract_plain_text(tree, noscript=False, skip_elements=SKIPPED)
+    return text, "prose" if marked is None else "root"
 
 
 def by_rules(tree: HTMLTree) -> str:

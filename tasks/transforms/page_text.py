@@ -9,20 +9,19 @@ from __future__ import annotations
 from typing import Any, NamedTuple
 
 from tasks.transforms.decode import Decoded, decode
-from tasks.transforms.main_text import lines_of, main_text
+from tasks.transforms.main_text import Wanted, lines_of, main_text
 from tasks.transforms.markup import markup_load
 
 MAX_DAMAGED_RATIO = 0.05  # share of U+FFFD above which a page counts as not decoded; one bad byte in 20 characters
 
 
 class Page(NamedTuple):
-    """One page as it goes to the worker. The thresholds are those of ExtractConfig."""
+    """One page as it goes to the worker, and what is wanted of it."""
 
     body: bytes
     content_type: str | None
     url: str
-    min_chars: int
-    min_text_ratio: float
+    wanted: Wanted = Wanted()
 
 
 def page_text(page: Page) -> dict[str, Any]:
@@ -46,7 +45,7 @@ def page_text(page: Page) -> dict[str, Any]:
 
 
 def _html(decoded: Decoded, page: Page) -> dict[str, Any]:
-    found = main_text(decoded.text, page.url, page.min_chars, page.min_text_ratio)
+    found = main_text(decoded.text, page.url, page.wanted)
     return {"text": found.text, **found.facts._asdict(), "extractor": found.extractor}
 
 

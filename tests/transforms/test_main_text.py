@@ -6,7 +6,7 @@ import random
 
 import pytest
 
-from tasks.transforms.main_text import lines_of, main_text
+from tasks.transforms.main_text import Wanted, lines_of, main_text
 from tasks.transforms.markup import MAX_ATTRIBUTES, MAX_DEPTH, markup_load
 from tasks.transforms.page_text import Page, page_text
 
@@ -30,8 +30,8 @@ def html(body: str, head: str = "<title>学而第一_论语_某某网</title>", 
     )
 
 
-def extract(page: str, url: str = "http://a.example/x", min_chars: int = 100):
-    return main_text(page, url, min_chars, 0.002)
+def extract(page: str, url: str = "http://a.example/x", **wanted: bool):
+    return main_text(page, url, Wanted(**wanted))
 
 
 @pytest.mark.parametrize(
@@ -56,11 +56,49 @@ def test_the_marked_element_is_read_whole_and_alone(body: str) -> None:
     assert (found.facts.title, found.extractor) == ("学而第一", "root")
 
 
-def test_pages_without_a_mark_are_read_by_rules() -> None:
+def test_pages_without_a_mark_are_read_where_their_prose_is() -> None:
     found = extract(html("<div class='c1'><div class='c2'><div>TEXT</div></div></div>"))
-    assert found.extractor == "resiliparse"
-    assert [line for line in found.text.split("\n") if line in PARAGRAPHS] == PARAGRAPHS
-    assert "频道导航" not in found.text
+    assert found.extractor == "prose"
+    lines = found.text.split("\n")
+    assert [line for line in lines if line in PARAGRAPHS] == PARAGRAPHS
+    assert lines[0] == PARAGRAPHS[0]
+    for noise in ("频道导航", "猜你喜欢", "版权所有"):
+        assert noise not in found.text
+
+
+def test_boxes_that_are_named_as_no_prose_are_left_out_unless_they_bear_the_page() -> None:
+    comments = "".join(f"<li>网友{i}：说得好，顶，赞！<a href='/r'>回复</a></li>" for i in range(6))
+    found = extract(html(f"<div class='wrap'><div>TEXT</div><ul class='hot-comments'>{comments}</ul></div>"))
+    assert PARAGRAPHS[0] in found.text
+    assert "网友" not in found.text
+    assert PARAGRAPHS[3] in extract(html("<div class='comment-page'><div class='sidebar-layout'>TEXT</div></div>")).text
+    code = extract(
+        html("<article>TEXT</article>", between="<pre>x = 1  <span class='hljs-comment'># 注释，一</span></pre>")
+    )
+    assert "# 注释，一" in code.text
+
+
+def test_a_page_of_links_has_no_prose_to_step_into() -> None:
+    links = "".join(f"<li><a href='/{i}'>第{i}篇：春天，秋天，和冬天</a></li>" for i in range(60))
+    found = extract(html(f"<div class='wrap'><div class='x'><ul>{links}</ul></div></div>"))
+    assert found.extractor != "prose"
+
+
+@pytest.mark.parametrize(
+    ("post", "between"),
+    [
+        ("<td class='t_f'>{}</td>", "<p>等级：新手上路 发表于 昨天 {} 举报</p>"),
+        ("<div class='Post-body'>{}</div>", "<ul><li>回复 {}</li></ul>"),
+        ("<div class='topic-body'><div class='cooked'><p>{}</p></div></div>", "<div class='sign'>签名 {}</div>"),
+    ],
+)
+def test_of_a_thread_the_words_of_every_post_are_read(post: str, between: str) -> None:
+    words = ["楼主说的第一段话，问一个问题，大家怎么看？", "二楼的回答：先看说明书。", "三楼：同意二楼。"]
+    posts = "".join(post.format(w) + between.format(i) for i, w in enumerate(words))
+    again = f"<noscript>{post.format(words[0])}</noscript>"
+    found = extract(f"<html><body>{NAV}<table><tr>{posts}</tr></table>{again}</body></html>")
+    assert found.text.split("\n") == words
+    assert found.extractor == "posts"
 
 
 def test_a_teaser_with_the_article_s_name_is_not_taken_for_it() -> None:
@@ -76,6 +114,42 @@ def test_several_marked_elements_are_no_mark() -> None:
 def test_code_keeps_its_indent() -> None:
     found = extract(html("<article>TEXT</article>", between="<pre>def f():\n    return 1\n</pre>"))
     assert "def f():\n    return 1" in found.text
+
+
+STRUCTURE = (
+    "<h2>小节</h2><ul><li>甲<ul><li>甲一</li><li>甲二</li></ul></li><li>乙</li></ul><ol><li>先</li><li>后</li></ol>"
+    "<table><tr><th>名称</th><th>数目</th></tr><tr><td>苹果</td><td>三</td></tr></table><pre>if a:\n    b()</pre>"
+)
+
+
+def test_headings_lists_and_tables_keep_their_structure() -> None:
+    lines = extract(html("<article>TEXT</article>", between=STRUCTURE)).text.split("\n")
+    assert "小节" in lines
+    assert [line.strip() for line in lines[lines.index("小节") + 1 :][:6]] == [
+        "• 甲",
+        "• 甲一",
+        "• 甲二",
+        "• 乙",
+        "1. 先",
+        "2. 后",
+    ]
+    indent = [len(line) - len(line.lstrip()) for line in lines if line.strip() in ("• 甲", "• 甲一")]
+    assert indent[0] < indent[1]
+    cells = [line.split() for line in lines if "苹果" in line or "名称" in line]
+    assert cells == [["名称", "数目"], ["苹果", "三"]]
+
+
+def test_code_and_tables_are_left_out_when_they_are_not_wanted() -> None:
+    page = html("<article>TEXT</article>", between=STRUCTURE)
+    for wanted, gone in (({"keep_code": False}, ("b()",)), ({"keep_tables": False}, ("苹果", "名称"))):
+        text = extract(page, **wanted).text
+        assert PARAGRAPHS[0] in text
+        assert "甲一" in text
+        assert not [g for g in gone if g in text]
+    layout = "<table><tr><td>TEXT</td><td><table><tr><td>小表</td></tr></table></td></tr></table>"
+    text = extract(html(layout), keep_tables=False).text
+    assert PARAGRAPHS[0] in text
+    assert "小表" not in text
 
 
 @pytest.mark.parametrize(
@@ -108,7 +182,7 @@ def test_pages() -> None:
     whole = html("<article>TEXT</article>")
 
     def read(body: bytes, kind: str | None = "text/html") -> dict:
-        return page_text(Page(body, kind, "http://a.example/", 100, 0.002))
+        return page_text(Page(body, kind, "http://a.example/"))
 
     for encoding in ("utf-8", "gb18030", "utf-16"):
         found = read(whole.replace("utf-8", encoding).encode(encoding))
