@@ -34,7 +34,7 @@ def forum_posts(tree: HTMLTree) -> list[Any]:
         return []
     for mark in _CSS:
         posts = tree.document.query_selector_all(mark)[:MAX_POSTS]
-        if sum(len(p.text) for p in posts) >= MIN_CHARS:
+        if sum(len(p.text or "") for p in posts) >= MIN_CHARS:
             return list(posts)
     return []
 

@@ -82,9 +82,9 @@ def without_blocks(html: str, wanted: Wanted) -> str:
         for block in tree.document.query_selector_all("pre, textarea")[:MAX_BLOCKS]:
             block.decompose()
     if not wanted.keep_tables:
-        most = marks(tree.body.text) / 2
+        most = marks(tree.body.text or "") / 2
         for table in tree.document.query_selector_all("table")[:MAX_BLOCKS]:
-            if marks(table.text) < most:
+            if marks(table.text or "") < most:
                 table.decompose()
     return str(tree)
 
