@@ -19,6 +19,7 @@ from typing import TypeVar
 
 from pydantic import Field, model_validator
 
+from data_contracts.boilerplate import BoilerplateConfig
 from data_contracts.decontamination import Benchmark, DecontaminateConfig
 from data_contracts.mixture import MixtureConfig
 from data_contracts.model import Model
@@ -72,6 +73,7 @@ class CorpusStages(Model):
     benchmarks: tuple[Benchmark, ...] = Field((), description="测试集列表, 语料里不得有其题目 (benchmarks)")
     ingest: IngestConfig = Field(default_factory=IngestConfig, description="读入")
     extract: ExtractConfig = Field(default_factory=ExtractConfig, description="正文提取")
+    boilerplate: BoilerplateConfig = Field(default_factory=BoilerplateConfig, description="套话: 网站各页重复的行")
     clean: CleanConfig = Field(default_factory=CleanConfig, description="清洗")
     redact: RedactConfig = Field(default_factory=RedactConfig, description="脱敏")
     dedup: DedupConfig = Field(default_factory=DedupConfig, description="去重")

@@ -40,6 +40,10 @@ REASONS: dict[str, Reason] = {
     "mojibake": Reason("乱码且无法修复", "it is mojibake that cannot be repaired"),
     "no_main_text": Reason("没有正文", "no main text was found"),
     "extraction_timeout": Reason("正文提取超时", "extraction took longer than its deadline"),
+    # boilerplate
+    "only_boilerplate": Reason(
+        "全文都是网站各页重复的套话", "it holds nothing but lines that its site repeats on other pages"
+    ),
     # clean
     "too_short": Reason("正文过短", "too few characters"),
     "too_long": Reason("正文过长", "too many characters"),

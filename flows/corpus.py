@@ -8,6 +8,7 @@ from data_contracts.config import CorpusConfig
 from data_contracts.dataset import Dataset
 from flows.reported import reported
 from tasks.benchmarks import ingest_benchmark
+from tasks.boilerplate import boilerplate
 from tasks.clean import clean
 from tasks.crawl import crawl
 from tasks.decontaminate import decontaminate
@@ -22,12 +23,13 @@ from tasks.store import publish
 
 @flow(name="corpus", flow_run_name="corpus {cfg.name}")
 def corpus(cfg: CorpusConfig) -> Dataset:
-    """语料 corpus: crawl and read, extract, clean, redact, deduplicate, decontaminate, segment, gate."""
+    """语料 corpus: crawl, read, extract, drop boilerplate, clean, redact, deduplicate, decontaminate, segment, gate."""
     with reported("corpus", cfg) as place:
         visits = [crawl(site, place) for site in cfg.sites]  # 抓取    seeds -> VISIT, one row per URL
         pages = [ingest_visits(v, cfg.ingest, place) for v in visits]  # 网页    VISIT -> PAGE
         pages += [ingest_archives(a, cfg.ingest, place) for a in cfg.archives]  # 归档    WARC files -> PAGE
         texts = [extract(p, cfg.extract, place) for p in pages]  # 正文    PAGE -> DOCUMENT
+        texts = [boilerplate(t, cfg.boilerplate, place) for t in texts]  # 套话    lines that a site repeats go
         texts += [ingest_files(f, cfg.ingest, place) for f in cfg.files]  # 文件    JSONL, Parquet, text -> DOCUMENT
         texts = [clean(some, rules, place) for rules, some in cfg.by_profile(texts)]  # 清洗    normalise, refuse noise
         documents = redact(texts, cfg.redact, place)  # 脱敏    personal data -> placeholders

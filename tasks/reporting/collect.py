@@ -24,6 +24,7 @@ TITLES = {
     "ingest_files": "读入文件 ingest_files",
     "ingest_benchmark": "读入测试集 ingest_benchmark",
     "extract": "正文提取 extract",
+    "boilerplate": "套话 boilerplate",
     "clean": "清洗 clean",
     "redact": "脱敏 redact",
     "dedup": "去重 dedup",

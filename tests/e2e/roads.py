@@ -172,7 +172,17 @@ def ends_of(store: Path) -> tuple[dict[str, str], dict[str, str]]:
     """What became of every URL: `kept` or `stage:reason`; and title and text of what was kept."""
     ends: dict[str, str] = {}
     opened = Store(store)
-    for stage in ("crawl", "ingest_visits", "extract", "clean", "redact", "dedup", "decontaminate", "segment"):
+    for stage in (
+        "crawl",
+        "ingest_visits",
+        "extract",
+        "boilerplate",
+        "clean",
+        "redact",
+        "dedup",
+        "decontaminate",
+        "segment",
+    ):
         manifest = newest(store, stage)
         refused = opened.scan(f"{stage}/{manifest.version}", QUARANTINED).select("url", "reason").collect()
         ends |= {url: f"{stage}:{reason}" for url, reason in refused.iter_rows()}

@@ -24,10 +24,11 @@ from tests.e2e.conftest import Road
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(1200)]
 
 STAGES = (
-    "crawl", "ingest", "extract", "clean", "redact", "dedup", "decontaminate", "segment", "gate", "vocab", "encode", "gate",
+    "crawl", "ingest", "extract", "boilerplate", "clean", "redact", "dedup", "decontaminate", "segment", "gate", "vocab",
+    "encode", "gate",
     "pretrain", "assess",
 )  # fmt: skip
-ROW_WISE = ("ingest_visits", "extract", "clean", "redact", "decontaminate", "segment")
+ROW_WISE = ("ingest_visits", "extract", "boilerplate", "clean", "redact", "decontaminate", "segment")
 MAX_TASK_RUNS = 60
 
 

@@ -26,7 +26,7 @@ from tests.e2e.conftest import Road
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(1800)]
 
 DRAW = random.Random(20260622)
-DATA_STAGES = ("ingest_visits", "extract", "clean", "redact", "dedup", "segment", "vocab", "encode")
+DATA_STAGES = ("ingest_visits", "extract", "boilerplate", "clean", "redact", "dedup", "segment", "vocab", "encode")
 LINEAGE = (
     "fetched_at",
     "checked_at",

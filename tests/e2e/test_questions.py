@@ -26,7 +26,18 @@ def test_why_of_a_kept_page_names_every_stage_and_the_warc_record(road: Road):
     told = road.ask("why", road.url("/shici/30.html"))
     assert told.code == 0, told
     found = fates(told.out)
-    stages = ["crawl", "ingest_visits", "extract", "clean", "redact", "dedup", "decontaminate", "segment", "encode"]
+    stages = [
+        "crawl",
+        "ingest_visits",
+        "extract",
+        "boilerplate",
+        "clean",
+        "redact",
+        "dedup",
+        "decontaminate",
+        "segment",
+    ]
+    stages.append("encode")
     assert list(found) == stages, told
     assert "encoded" in found["encode"]
     assert not any("quarantined" in fate for fate in found.values())
