@@ -29,7 +29,7 @@ from tasks.work import Work
 MEMBERS, REMOVALS = "members.table", "removals.table"
 NEAR = "near_"  # measures: documents that go, by similarity
 
-_PAIRS = 1 << 16
+_PAIRS = 1 << 15
 
 # Columns of members: digest of the cluster, precedence (3), place of the unit, its digest, its documents, and for a
 # follower 1 + its row.
@@ -45,12 +45,13 @@ def removals(
     work: Work, signed: list[Shard], every: Lists, edges: File, cfg: DedupConfig
 ) -> tuple[File, dict[str, int]]:
     """A list of tables of removals, and the near duplicates by similarity: {"0.80": 12, ...}."""
-    rows = sum(s.rows_in for s in signed)
+    rows = sum(s.rows_in for s in signed)  # of cards
     none = tables.put(Room(work.store, work.scratch), np.zeros((0, 4), dtype=np.uint64))
     followers = tables.put_list(work.store, (s.files.get(FOLLOWERS, none) for s in signed))
-    grouped = tables.each_part(work, group, rows, (every.cards, edges, followers))
+    grouped = tables.each_part(work, group, tables.WIDE * rows, (every.cards, edges, followers))
     members = tables.put_list(work.store, (s.files[MEMBERS] for s in grouped))
-    chosen = tables.each_part(work, choose, sum(s.rows_in for s in grouped), (members, every.units), cfg)
+    rows = tables.WIDE * sum(s.rows_in for s in grouped)
+    chosen = tables.each_part(work, choose, rows, (members, every.units), cfg)
     counts: dict[str, int] = {}
     for shard in chosen:
         for name, number in shard.measures.items():
@@ -108,7 +109,7 @@ def choose(room: Room, part: Part, members: File, units: File, cfg: DedupConfig)
 
 
 def _similarity(store: Store, units: File, left: Places, right: Places, cfg: DedupConfig) -> npt.NDArray[np.float64]:
-    """Similarity of the units at pairs of places, so many at a time that their signatures take 30 MB."""
+    """Similarity of the units at pairs of places, so many at a time that their signatures take 16 MB."""
     made = [np.zeros(0)]
     for i in range(0, len(left), _PAIRS):
         found, inverse = np.unique(np.concatenate([left[i : i + _PAIRS], right[i : i + _PAIRS]]), return_inverse=True)

@@ -32,7 +32,9 @@ def met(work: Work, shards: list[Shard], signed: list[Shard], cfg: DedupConfig) 
     if not (cfg.same_url and count):
         return signed
     listed = tables.put_list(work.store, (s.files[ADDRESSES] for s in signed))
-    found = tables.put_list(work.store, (s.files[GIVING_WAY] for s in tables.each_part(work, meet, count, (listed,))))
+    found = tables.put_list(
+        work.store, (s.files[GIVING_WAY] for s in tables.each_part(work, meet, tables.WIDE * count, (listed,)))
+    )
     jobs, touched = [], []
     for number, (shard, own) in enumerate(zip(shards, signed, strict=True)):
         if (rows := tables.own_rows(work, found, number)) is not None:

@@ -37,7 +37,7 @@ def repeats(
     ]
     made = [found[0] for found in work.each(list_paragraphs, jobs)]
     listed = tables.put_list(work.store, (s.files[LISTED] for s in made))
-    parts = tables.each_part(work, recur, sum(s.rows_in for s in made), (listed,), cfg)
+    parts = tables.each_part(work, recur, tables.WIDE * sum(s.rows_in for s in made), (listed,), cfg)
     found = tables.put_list(work.store, (s.files[REPEATS] for s in parts))
     return [tables.own_rows(work, found, number) for number in range(len(shards))]
 

@@ -28,8 +28,9 @@ from tasks.work import Work
 
 Places = npt.NDArray[np.uint64]  # number of the file << 32 | row in it
 
-# Rows of one part. The largest job holds about 300 bytes for each: its rows, and a signature where all have a copy.
+# Rows of one part, so that no job needs more than signing a shard does, about 60 MB. Wide rows count as several.
 PART_ROWS = 1 << 18
+WIDE = 4  # of 50 bytes and more, copied when they are put in order
 
 
 class Part(NamedTuple):

@@ -1,7 +1,8 @@
 """Dedup: MB per CPU second, precision and recall against planted copies with known Jaccard, peers beside it, memory.
 
 ZILIU_PEER_DATATROVE and ZILIU_PEER_DATA_JUICER name the python of an environment that has that peer; without them it is
-left out. ZILIU_BENCH_MEGABYTES (60,200) are the sizes at which memory is measured.
+left out (datatrove 0.10.1; py-data-juicer 1.6.1 with aiohttp, and torch installed before it). ZILIU_BENCH_MEGABYTES
+(60,200) are the sizes at which memory is measured.
 """
 
 from __future__ import annotations
