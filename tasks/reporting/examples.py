@@ -61,6 +61,8 @@ def duplicates(store: Store, manifest: Manifest) -> Duplicates:
     return Duplicates(
         exact=reasons.get("exact_duplicate", 0),
         near=reasons.get("near_duplicate", 0),
+        same_url=reasons.get("same_url", 0),
+        paragraphs=int(sum(s.measures.get("repeated_paragraphs", 0) for s in manifest.shards)),
         groups=groups,
         similarity={str(k): int(v) for k, v in dict(manifest.measures.get("near_duplicate_similarity", {})).items()},
         pairs=tuple(_pairs(store, manifest, frame)),

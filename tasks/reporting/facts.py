@@ -72,6 +72,8 @@ class Duplicates(Model):
 
     exact: int
     near: int
+    same_url: int = 0  # documents that gave way to another source's of the same URL
+    paragraphs: int = 0  # taken out of documents that stay
     groups: int
     similarity: dict[str, int]  # near duplicates by similarity, in steps
     pairs: tuple[DuplicatePair, ...]

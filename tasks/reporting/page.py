@@ -129,6 +129,12 @@ def told(facts: Facts) -> dict[str, str]:
             f"{d.groups:,} 组重复; 去掉 {d.exact:,} 篇完全相同和 {d.near:,} 篇近似重复的文档, 每组留一篇。"
             f"{d.groups:,} groups: {d.exact:,} exact and {d.near:,} near copies went, one of each group stays."
         )
+        if d.same_url:
+            said["duplicates"] += f" 同一网址另去 {d.same_url:,} 篇。{d.same_url:,} more gave way to the same URL."
+        if d.paragraphs:
+            said["duplicates"] += (
+                f" 删去 {d.paragraphs:,} 个重复段落。{d.paragraphs:,} repeated paragraphs were taken out."
+            )
     if facts.decontaminated:
         said["decontaminated"] = _contamination(facts.decontaminated)
     said["scores"] = compared(facts)

@@ -17,6 +17,7 @@ import pytest
 from tasks.report import markdown, render
 from tasks.reporting import curves, pictures, signals
 from tasks.reporting.facts import Facts, Node
+from tasks.reporting.page import told
 from tasks.reporting.road import road
 
 sys.path.append(str(Path(__file__).parent))
@@ -281,3 +282,12 @@ def test_the_road_draws_every_box_below_its_parents():
     assert "+3" in drawing
     assert drawing.index("抓取") < drawing.index("提取") < drawing.index("清洗")
     assert road([]) == ""
+
+
+def test_what_went_by_its_url_and_repeated_paragraphs_is_said_where_there_is_any():
+    facts = told_run.a_run()
+    assert "网址" not in told(facts)["duplicates"]
+    some = facts.duplicates.model_copy(update={"same_url": 7, "paragraphs": 1200})
+    said = told(facts.model_copy(update={"duplicates": some}))["duplicates"]
+    assert "7 more gave way to the same URL" in said
+    assert "1,200 repeated paragraphs were taken out" in said
