@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import resource
 import time
 from collections import Counter
 from collections.abc import Coroutine
@@ -204,5 +203,5 @@ class Crawl:
             in_flight=len(self._tasks),
             bytes=self.counts["bytes"],
             pages_per_second=round((self.counts["pages"] - self._pages_before) / max(seconds, 0.001), 1),
-            resident_mb=resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024,
+            resident_mb=progress.peak_resident_mb(),
         )

@@ -103,7 +103,7 @@ def _facts(job: CrawlJob, scope: Scope, frontier: Frontier, guard: NetworkGuard)
 
 def _usage() -> dict[str, float]:
     used = resource.getrusage(resource.RUSAGE_SELF)
-    return {"cpu_seconds": round(used.ru_utime + used.ru_stime, 2), "max_resident_mb": used.ru_maxrss // 1024}
+    return {"cpu_seconds": round(used.ru_utime + used.ru_stime, 2), "max_resident_mb": progress.peak_resident_mb()}
 
 
 def _ports(scope: Scope) -> set[int]:

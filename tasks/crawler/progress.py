@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
+from pathlib import Path
 from typing import Any
 
 
@@ -16,3 +17,9 @@ def emit(event: str, **fields: Any) -> None:
 def log(message: str) -> None:
     """Write one line for the log."""
     emit("log", message=message)
+
+
+def peak_resident_mb() -> int:
+    """The most memory this program has held, MB. Not getrusage's: a child starts there with its parent's peak."""
+    status = Path("/proc/self/status").read_text(encoding="ascii")
+    return int(status.split("VmHWM:")[1].split()[0]) // 1024

@@ -10,6 +10,7 @@ import sys
 from pathlib import Path
 
 from data_contracts.config import Place
+from data_contracts.mixture import MixtureConfig
 from data_contracts.sources import JsonLinesSource
 from data_contracts.stages import (
     CleanConfig,
@@ -49,7 +50,7 @@ def walk(folder: Path, store: Path, min_chars: int = 200) -> dict[str, tuple[str
     documents = note("dedup", dedup.run(documents, DedupConfig(), place))
     documents = note("segment", segment.run(documents, SegmentConfig(), place))
     tokenizer = note("vocab", vocab.run(documents, VocabConfig(size=500), SPLITS.splits, place))
-    note("encode", encode.run(documents, tokenizer, SPLITS, place))
+    note("encode", encode.run(documents, tokenizer, SPLITS, MixtureConfig(), place))
     return told
 
 

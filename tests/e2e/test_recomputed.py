@@ -10,7 +10,9 @@ from pathlib import Path
 
 import pytest
 
+from data_contracts.dataset import KEPT
 from deployments.demo import texts
+from tasks.copies.linking import CARDS
 from tests.e2e import roads
 from tests.e2e.plain_road import GLOBAL, ROW_WISE, walk
 
@@ -39,6 +41,11 @@ def jobs(store: Path) -> dict[str, int]:
     return {p.name: len(list(p.iterdir())) for p in (store / "shards").iterdir()}
 
 
+def dedup_jobs_with(store: Path, file: str) -> int:
+    """Records of dedup's jobs that made such a file."""
+    return sum(f'"{file}"' in p.read_text(encoding="utf-8") for p in (store / "shards" / "dedup").iterdir())
+
+
 def remade(told: dict[str, tuple[str, bool]]) -> set[str]:
     return {stage for stage, (_, found) in told.items() if not found}
 
@@ -60,13 +67,15 @@ def test_a_threshold_recomputes_its_stage_and_those_below(folder: Path, tmp_path
 def test_one_more_file_costs_one_shard_of_every_row_wise_stage(folder: Path, tmp_path: Path):
     store = tmp_path / "store"
     first = walk(folder, store)
-    before = jobs(store)
+    before, per_shard = jobs(store), {file: dedup_jobs_with(store, file) for file in (CARDS, KEPT)}
     assert {stage: before[stage] for stage in ROW_WISE} == dict.fromkeys(ROW_WISE, FILES)
+    assert per_shard == {CARDS: FILES, KEPT: FILES}
     write_file(folder, FILES)
     second = walk(folder, store)
     added = {stage: count - before[stage] for stage, count in jobs(store).items()}
     assert {stage: added[stage] for stage in ROW_WISE} == dict.fromkeys(ROW_WISE, 1)
-    assert added["dedup"] == 2, "signatures of the new shard, and its marks; no other shard lost a row"
+    signed_and_marked = {file: dedup_jobs_with(store, file) - count for file, count in per_shard.items()}
+    assert signed_and_marked == {CARDS: 1, KEPT: 1}, "the new shard alone; no other shard lost a row"
     assert all(second[stage][0] != first[stage][0] for stage in (*ROW_WISE, *GLOBAL))
 
 
