@@ -85,6 +85,8 @@ class CrawlSource(_Source):
     canonical_links: bool = Field(
         True, description="网页自称另一网址为规范网址且该页已抓到时, 只留规范的一页 (obey rel=canonical)"
     )
+    javascript: bool = Field(False, description="用 Chromium 运行网页脚本后再读 (run scripts; extra [javascript])")
+    javascript_seconds: float = Field(10.0, gt=0, le=120, description="每页脚本最多运行多少秒")
     max_queries_per_path: int = Field(
         5_000, ge=1, description="同一路径最多多少个不同的查询串 (URLs that differ in their query only)"
     )

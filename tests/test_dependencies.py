@@ -76,7 +76,7 @@ def constraints() -> dict[str, str]:
     return {plain(name): version for name, _, version in pins}
 
 
-@pytest.mark.parametrize(("folders", "extra"), [(ROOMS, None), (("tests",), "dev")])
+@pytest.mark.parametrize(("folders", "extra"), [(ROOMS, "javascript"), (("tests",), "dev")])
 def test_everything_imported_is_declared(folders, extra):
     allowed = set(declared()) | (set(declared(extra)) if extra else set())
     missing = {m: place for m, place in imported(*folders).items() if not distributions(m) & allowed}
@@ -91,7 +91,7 @@ def test_everything_declared_is_imported_or_explained():
 
 def test_constraints_pin_everything_that_comes_along():
     pins, seen = constraints(), set[str]()
-    queue = [*declared().values(), *declared("dev").values()]
+    queue = [*declared().values(), *declared("dev").values(), *declared("javascript").values()]
     while queue:
         requirement = queue.pop()
         name = plain(requirement.name)
@@ -121,6 +121,8 @@ def test_installed_versions_are_the_pinned_ones():
     assert different == {}
 
 
-@pytest.mark.parametrize("requirement", [*declared().values(), *declared("dev").values()], ids=str)
+@pytest.mark.parametrize(
+    "requirement", [*declared().values(), *declared("dev").values(), *declared("javascript").values()], ids=str
+)
 def test_pins_keep_within_the_declared_bounds(requirement):
     assert requirement.specifier.contains(constraints()[plain(requirement.name)])

@@ -2,7 +2,8 @@
 
 A response stands before its request, and its offset is what visits point at. Inside one crawl every page has its own
 record. What the crawl before has archived already, byte for byte, is written as `revisit`: visits go on to point at the
-record with the bytes. A file that a killed run left behind is cut back to the last byte that the frontier committed.
+record with the bytes. What a page's scripts made of it is a `conversion` beside its response. A file that a killed run
+left behind is cut back to the last byte that the frontier committed.
 """
 
 from __future__ import annotations
@@ -25,6 +26,7 @@ from data_contracts.errors import StoreError
 from tasks.crawler.frontier import Frontier, Place
 
 REVISIT = "warc/revisit"  # how indexes call the media type of a revisit
+RENDERED_TYPE = "text/html; charset=utf-8"
 MAX_FILE_BYTES = 1 << 30
 _GZIP_LEVEL = 6  # warcio's own 9 costs twice the time for 1 % less
 _PROFILE = "http://netpreserve.org/warc/1.1/revisit/"  # WARC 1.1, section 6.7
@@ -162,6 +164,27 @@ class Archive:
         if revisit and same_as is not None:
             return same_as
         return Place(self.number, offset, now, record, payload)
+
+    def convert(self, url: str, body: bytes, response: Place, same_as: Place | None = None) -> Place:
+        """Append what a page's scripts made of it, beside its response, unless it is as it was at `same_as`."""
+        payload = _sha1(body)
+        if same_as is not None and payload == same_as.payload:
+            return same_as
+        file = self._file or self._open()
+        offset = file.tell()
+        named = {"WARC-Date": response.at, "WARC-Refers-To": response.record, "WARC-Payload-Digest": payload}
+        record = self._writer.create_warc_record(
+            url,
+            "conversion",
+            payload=io.BytesIO(body),
+            length=len(body),
+            warc_content_type=RENDERED_TYPE,
+            warc_headers_dict=named,
+        )
+        self._put(record)
+        row = (self.number, offset, file.tell() - offset, url, response.at, 200, "text/html", payload)
+        self.frontier.db.execute("INSERT INTO capture VALUES(?,?,?,?,?,?,?,?)", row)
+        return Place(self.number, offset, response.at, record.rec_headers.get_header("WARC-Record-ID"), payload)
 
     def _index(self, exchange: Exchange, offset: int, at: str, mime: str, payload: str) -> None:
         """Enter the answer that was just written, for the index of the crawl."""

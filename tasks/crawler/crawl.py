@@ -13,7 +13,7 @@ from data_contracts.sources import CrawlSource
 from tasks.crawler import progress
 from tasks.crawler.archive import Archive, Headers
 from tasks.crawler.earlier import EarlierCrawl
-from tasks.crawler.fetching import Fetch
+from tasks.crawler.fetching import Fetch, Render, as_fetched
 from tasks.crawler.frontier import PAGE, Frontier, Row
 from tasks.crawler.politeness import Origin, Politeness
 from tasks.crawler.robots import RobotsPolicy
@@ -39,6 +39,7 @@ class Crawl:
         fetch: Fetch,
         sent: Headers,
         before: str = "",
+        render: Render = as_fetched,
     ) -> None:
         """`sent`: the headers of every request, for the archive; `before`: folder of the crawl before."""
         self.source, self.scope, self.frontier, self.archive = source, scope, frontier, archive
@@ -50,7 +51,7 @@ class Crawl:
             of=MAX_REQUESTS,
         )
         self.earlier = EarlierCrawl(frontier, source, before)
-        self._visitor = Visitor(source, scope, frontier, archive, self.polite, fetch, sent, self.earlier)
+        self._visitor = Visitor(source, scope, frontier, archive, self.polite, fetch, sent, self.earlier, render)
         self.robots = RobotsReader(source, frontier, fetch, self._visitor.write, self._visitor.enter_sitemaps)
         self.counts: Counter[str] = self._visitor.counts
         self._tasks: set[asyncio.Task[None]] = set()

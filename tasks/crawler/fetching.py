@@ -20,6 +20,15 @@ class FetchFailed(Exception):
         self.host_answered = host_answered
 
 
+class RenderFailed(Exception):
+    """No page came of its scripts; the page as it was fetched stands."""
+
+
+async def as_fetched(url: str, body: bytes, content_type: str | None) -> bytes | None:
+    """The `Render` of a crawl that runs no scripts."""
+    return None
+
+
 class AnswerTooLarge(Exception):
     """The answer was cut off at the size limit; asking again would do the same."""
 
@@ -69,4 +78,6 @@ class Fetched:
 
 
 Fetch = Callable[[Wanted], Awaitable[Fetched]]
+# render(url, body, content_type): the document after its scripts, as HTML in UTF-8; None: as it was fetched.
+Render = Callable[[str, bytes, str | None], Awaitable[bytes | None]]
 FAILURES = (FetchFailed, AnswerTooLarge, AddressBlocked)

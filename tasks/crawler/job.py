@@ -18,7 +18,7 @@ from data_contracts.sources import CrawlSource
 # Fields that decide what is fetched. The others (delays, tries, contact) may change between two runs of one crawl.
 IDENTITY = (
     "name", "seeds", "url_prefixes", "max_pages", "max_depth", "max_page_bytes", "sitemaps", "feeds", "obey_nofollow",
-    "canonical_links", "max_queries_per_path",
+    "canonical_links", "max_queries_per_path", "javascript",
 )  # fmt: skip
 
 

@@ -14,10 +14,10 @@ from tasks.crawler.frontier import PAGE, SITEMAP
 
 MAX_BYTES = 50 * 1024 * 1024  # sitemaps.org
 MAX_URLS = 50_000  # sitemaps.org
-_TEXT = rb"(?:\s{0,20}<!\[CDATA\[([^\]]{1,2200})\]\]>|([^<]{1,2200})</"
+_TEXT = rb"(?:\s{0,20}<!\[CDATA\[([^\]<]{1,2200})\]\]>|([^<]{1,2200})</"
 _LOC = re.compile(rb"<loc>" + _TEXT + rb"loc>)")
 _FEED = re.compile(rb"<(?:rss|feed|rdf:RDF)[\s>]", re.I)
-_LINK = re.compile(rb"<link>" + _TEXT + rb"link>)|<link\s([^>]{1,2200})>", re.I)
+_LINK = re.compile(rb"<link>" + _TEXT + rb"link>)|<link\s([^<>]{1,2200})>", re.I)
 _HREF = re.compile(rb"""(?:^|\s)href\s{0,9}=\s{0,9}["']([^"']{1,2200})["']""", re.I)
 _REL = re.compile(rb"""(?:^|\s)rel\s{0,9}=\s{0,9}["']([^"']{0,99})["']""", re.I)
 

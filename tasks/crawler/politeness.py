@@ -15,6 +15,7 @@ import heapq
 from dataclasses import dataclass, field
 
 from tasks.crawler.robots import RobotsPolicy
+from tasks.crawler.urls import origin_of
 
 LEAST_PENALTY_SECONDS = 0.25
 
@@ -98,6 +99,11 @@ class Politeness:
         """A request leaves: keep the distance to the next."""
         origin.in_flight += 1
         origin.next_at = max(origin.next_at, now + self.delay(origin))
+
+    def may_ask(self, url: str) -> bool:
+        """What robots.txt says to a URL that a page's scripts want; those of unknown origins have not been read."""
+        origin = self.origins.get(origin_of(url))
+        return origin is None or origin.policy is None or origin.policy.allows(url)
 
     def delay(self, origin: Origin) -> float:
         """Seconds from one request to the next; a config of no delay at all stands whatever an answer takes."""

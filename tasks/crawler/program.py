@@ -12,7 +12,9 @@ from urllib.parse import urlsplit
 from data_contracts.errors import ConfigError, StoreError
 from tasks.crawler import cdxj, earlier, engine, progress, visits
 from tasks.crawler.archive import Archive
+from tasks.crawler.browser import Browser, chromium
 from tasks.crawler.crawl import MAX_REQUESTS, Crawl
+from tasks.crawler.fetching import as_fetched
 from tasks.crawler.frontier import Frontier
 from tasks.crawler.job import CrawlJob, other_crawl
 from tasks.crawler.netguard import NetworkGuard
@@ -35,6 +37,8 @@ def crawl(job: CrawlJob) -> dict[str, Any] | None:
 
 def _crawl(job: CrawlJob, scope: Scope) -> dict[str, Any] | None:
     began, source = time.monotonic(), job.source
+    if source.javascript:
+        chromium()  # says what is missing before anything is made
     before = earlier.frontier_of(job.previous)
     frontier = Frontier(job.folder / "frontier.sqlite", source.max_depth, before, source.max_queries_per_path)
     if frontier.fact("identity") not in (None, job.identity):
@@ -56,8 +60,14 @@ def _crawl(job: CrawlJob, scope: Scope) -> dict[str, Any] | None:
 
     async def work(crawler: Any) -> None:
         fetch = engine.Downloader(crawler, sent, source.timeout_seconds)
-        made.append(Crawl(source, scope, frontier, archive, fetch, sent, known))
-        await made[0].run()
+        browser = Browser(guard, dict(sent)["User-Agent"], source.javascript_seconds, source.max_page_bytes)
+        render = browser.render if source.javascript else as_fetched
+        made.append(Crawl(source, scope, frontier, archive, fetch, sent, known, render))
+        browser.allows = made[0].polite.may_ask
+        try:
+            await made[0].run()
+        finally:
+            await browser.stop()
 
     if not engine.run(source, guard, MAX_REQUESTS, work):
         archive.close()

@@ -16,7 +16,8 @@ import idna
 
 MAX_URL_CHARS = 2000  # longer ones are made by machines for machines
 _DEFAULT_PORTS = {"http": 80, "https": 443}
-_PLAIN_PATH = re.compile(r"/(?:[A-Za-z0-9_~-][A-Za-z0-9_~.-]*/?)*")  # nothing to encode, no segment begins with a dot
+# Nothing to encode, no segment begins with a dot. Possessive (*+): one pass, whatever the path.
+_PLAIN_PATH = re.compile(r"/(?:[A-Za-z0-9_~-][A-Za-z0-9_~.-]*+/)*+(?:[A-Za-z0-9_~-][A-Za-z0-9_~.-]*+)?")
 _HOST = re.compile(r"(?=.{1,253}$)[a-z0-9_-]{1,63}(?:\.[a-z0-9_-]{1,63})*")
 _NUMBER = re.compile(r"(?:0x[0-9a-f]*|[0-9]+)")
 _ESCAPE = re.compile(r"%([0-9A-Fa-f]{2})")

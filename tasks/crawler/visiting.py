@@ -8,10 +8,19 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from data_contracts.sources import CrawlSource
-from tasks.crawler import lists
-from tasks.crawler.archive import Archive, Exchange, Header, Headers
+from tasks.crawler import bodies, lists, progress
+from tasks.crawler.archive import RENDERED_TYPE, Archive, Exchange, Header, Headers
 from tasks.crawler.earlier import GONE, Earlier, EarlierCrawl
-from tasks.crawler.fetching import AnswerTooLarge, Fetch, Fetched, FetchFailed, Wanted
+from tasks.crawler.fetching import (
+    AnswerTooLarge,
+    Fetch,
+    Fetched,
+    FetchFailed,
+    Render,
+    RenderFailed,
+    Wanted,
+    as_fetched,
+)
 from tasks.crawler.frontier import PAGE, SITEMAP, Frontier, Look, Outcome, Place, Row
 from tasks.crawler.judge import RETRY_STATUSES, Answer, judge, retry_after
 from tasks.crawler.links import Policy
@@ -38,10 +47,11 @@ class Visitor:
         fetch: Fetch,
         sent: Headers,
         earlier: EarlierCrawl,
+        render: Render,
     ) -> None:
-        """`sent`: the headers of every request, for the archive."""
+        """`sent`: the headers of every request, for the archive; `render`: what runs a page's scripts."""
         self.source, self.scope, self.frontier, self.archive, self.earlier = source, scope, frontier, archive, earlier
-        self.polite, self._fetch, self._sent = polite, fetch, sent
+        self.polite, self._fetch, self._sent, self._render = polite, fetch, sent, render
         self._policy = Policy(source.obey_nofollow, source.canonical_links, source.feeds)
         self.counts: Counter[str] = Counter()
 
@@ -76,7 +86,7 @@ class Visitor:
             if fetched.status == 304 and earlier and sent:
                 self._unmodified(row, fetched, earlier, sent)
             else:
-                self._answered(origin, row, fetched, earlier, sent)
+                self._answered(origin, row, fetched, earlier, sent, await self._rendered(row, fetched))
 
     def _unmodified(self, row: Row, fetched: Fetched, earlier: Earlier, sent: Headers) -> None:
         """304: what the last answer said is still so."""
@@ -86,7 +96,15 @@ class Visitor:
         look = replace(earlier.look, at=time.time(), patience=self.earlier.patience(earlier, earlier.outcome))
         self._enter(row, earlier.outcome, earlier.outcome.links, earlier.followed, place, look)
 
-    def _answered(self, origin: Origin, row: Row, fetched: Fetched, earlier: Earlier | None, sent: Headers) -> None:
+    def _answered(
+        self,
+        origin: Origin,
+        row: Row,
+        fetched: Fetched,
+        earlier: Earlier | None,
+        sent: Headers,
+        rendered: bytes | None,
+    ) -> None:
         status = fetched.status
         asked = retry_after(fetched.header("Retry-After")) if status in RETRY_STATUSES else None
         if asked is not None and asked > self.source.max_retry_after_seconds and status in BUSY_STATUSES:
@@ -99,12 +117,18 @@ class Visitor:
                 self.frontier.park(origin.name, until)
             self._again(origin, row, until, f"HTTP {status}")
             return
-        outcome = judge(_answer(row.url, fetched), row.kind, row.depth == 0, self.source.max_page_bytes, self._policy)
+        answer = _answer(row.url, fetched)
+        if rendered is not None:
+            answer = replace(answer, body=rendered, content_type=RENDERED_TYPE, content_encoding=None)
+        outcome = judge(answer, row.kind, row.depth == 0, self.source.max_page_bytes, self._policy)
         if status in GONE and earlier and earlier.outcome.reason in (None, "gone"):
             outcome = replace(outcome, reason="gone", error=f"HTTP {status}; an earlier crawl kept it")
         self.counts["pages"] += row.kind == PAGE
         same_as = earlier.place if earlier and earlier.outcome.status == status and earlier.same(outcome) else None
-        place = self.write(row.url, fetched, outcome.reason, sent, same_as)
+        if rendered is None:
+            place = self.write(row.url, fetched, outcome.reason, sent, same_as)
+        else:
+            place = self.archive.convert(row.url, rendered, self.write(row.url, fetched, None, sent), same_as)
         self.counts["unchanged"] += place is same_as
         look = Look(
             time.time(),
@@ -113,6 +137,26 @@ class Visitor:
             fetched.header("Last-Modified"),
         )
         self._finish(row, outcome, place, look)
+
+    async def _rendered(self, row: Row, fetched: Fetched) -> bytes | None:
+        """The page after its scripts; None where none are run or nothing came of it."""
+        content_type = fetched.header("Content-Type")
+        if self._render is as_fetched or row.kind != PAGE or fetched.status not in (200, 203) or fetched.cut:
+            return None
+        try:
+            encoding = fetched.header("Content-Encoding")
+            body = bodies.undo_content_encoding(fetched.body, encoding, self.source.max_page_bytes)
+            if not bodies.is_page(content_type, body) or not bodies.is_html(content_type, body):
+                return None
+            rendered = await self._render(row.url, body, content_type)
+        except (bodies.BodyTooLarge, bodies.BodyUnreadable):
+            return None  # the judge says so
+        except RenderFailed as error:
+            self.counts["render_failed"] += 1
+            progress.log(f"{row.url}: its scripts were not run: {error}")
+            return None
+        self.counts["rendered"] += rendered is not None
+        return rendered
 
     def write(
         self, url: str, fetched: Fetched, reason: str | None, sent: Sequence[Header] = (), same_as: Place | None = None

@@ -9,6 +9,7 @@ import hashlib
 import json
 import os
 import signal
+import sqlite3
 import subprocess
 import sys
 import threading
@@ -214,6 +215,7 @@ class Run:
             "timeout_seconds": 10,
             "contact": "test@example.cn",
         } | fields
+        self.source = source
         task = {"source": source, "folder": str(self.out), "previous": previous and str(previous.out)}
         self.config.write_text(json.dumps(task))
 
@@ -262,6 +264,24 @@ class Run:
     def by_path(self, site):
         """Visits of one site by path."""
         return {v["url"].removeprefix(site.origin): v for v in self.visits() if v["url"].startswith(site.origin)}
+
+    def essence(self):
+        """What two crawls of the same site must agree on."""
+        keys = ("url", "status", "content_type", "digest", "location", "depth", "reason", "error")
+        return [tuple(visit[key] for key in keys) for visit in self.visits()]
+
+    def committed(self):
+        """Pages that are safely in the frontier, seen from outside."""
+        path = self.out / "frontier.sqlite"
+        if not path.exists():
+            return 0
+        db = sqlite3.connect(f"file:{path}?mode=ro", uri=True)
+        try:
+            return db.execute("SELECT count(*) FROM url WHERE state = 2").fetchone()[0]
+        except sqlite3.OperationalError:
+            return 0  # not made yet
+        finally:
+            db.close()
 
     def body(self, visit):
         """The decoded body that a visit points at, read through its offset; its digest is checked on the way."""

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import random
 import signal
-import sqlite3
 import time
 from collections import Counter
 
@@ -35,14 +34,8 @@ def build(site, pages, seconds=0.0):
     site.pages["/robots.txt"] = (200, {"Content-Type": "text/plain"}, b"User-agent: *\nDisallow: /private/\n")
 
 
-def essence(run):
-    """What two crawls of the same site must agree on."""
-    keys = ("url", "status", "content_type", "digest", "location", "depth", "reason", "error")
-    return [tuple(visit[key] for key in keys) for visit in run.visits()]
-
-
 def check(run, reference):
-    assert essence(run) == essence(reference)
+    assert run.essence() == reference.essence()
     paths = run.check_archives()
     responses = Counter()
     for path in paths:
@@ -60,25 +53,11 @@ def check(run, reference):
     assert max(n for url, n in responses.items() if not url.endswith("/robots.txt")) == 1
 
 
-def committed(run):
-    """Pages that are safely in the frontier, seen from outside."""
-    path = run.out / "frontier.sqlite"
-    if not path.exists():
-        return 0
-    db = sqlite3.connect(f"file:{path}?mode=ro", uri=True)
-    try:
-        return db.execute("SELECT count(*) FROM url WHERE state = 2").fetchone()[0]
-    except sqlite3.OperationalError:
-        return 0  # not made yet
-    finally:
-        db.close()
-
-
 def test_one_kill(site, crawl):
     build(site, 50, seconds=0.02)
     reference, killed = crawl(site, "reference"), crawl(site, "killed")
     assert reference() == 0
-    assert killed.kill_when(lambda: committed(killed) > 10)
+    assert killed.kill_when(lambda: killed.committed() > 10)
     assert not (killed.out / "end.json").exists()
     assert killed() == 0
     assert killed.end["runs"] == 2
@@ -130,10 +109,10 @@ def test_a_kill_in_a_recrawl(site, crawl):
     again = {"previous": first, "recrawl_after_hours": 0}
     reference, killed = crawl(site, "reference", **again), crawl(site, "killed", **again)
     assert reference() == 0
-    assert killed.kill_when(lambda: committed(killed) > 10)
+    assert killed.kill_when(lambda: killed.committed() > 10)
     assert killed() == 0
     assert killed.end["runs"] == 2
-    assert essence(killed) == essence(reference)
+    assert killed.essence() == reference.essence()
     killed.check_archives()
     for visit in killed.visits():
         if visit["status"] is not None:
@@ -150,7 +129,7 @@ def test_sigterm_stops_in_good_order(site, crawl):
     build(site, 200, seconds=0.05)
     run = crawl(site)
     process = run.start()
-    while committed(run) < 5 and process.poll() is None:
+    while run.committed() < 5 and process.poll() is None:
         time.sleep(0.04)
     process.send_signal(signal.SIGTERM)
     out, err = process.communicate(timeout=20)

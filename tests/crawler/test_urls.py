@@ -79,6 +79,12 @@ def test_no_address_for_a_crawler(url):
     assert canonical(url) is None
 
 
+def test_no_path_takes_more_than_one_pass():
+    """Long names before a character that must be encoded: a pattern that goes back on itself would never end."""
+    for path in ("a" * 500, "a_b-" * 120, "a/" * 300, "ab/" * 200 + "c.d" * 50):
+        assert canonical(f"http://a.cn/{path}:中") == f"http://a.cn/{path}:%E4%B8%AD"
+
+
 @given(st.text(max_size=60), st.sampled_from(["utf-8", "gb18030", "big5hkscs"]))
 def test_canonical_is_idempotent_and_never_raises(tail, charset):
     for url in (f"http://example.cn/{tail}", f"http://example.cn/?{tail}", f"http://{tail}", tail):
