@@ -64,7 +64,7 @@ class RealSite:
     """One site on a port of 127.0.0.1; looks like a site of the tests to whoever starts a crawl of it."""
 
     def __init__(self, folder: Path, name: str) -> None:
-        self.mount = SITES[name]
+        self.name, self.mount = name, SITES[name]
         self.pages = load(folder / "web" / f"{name}.tar.xz", self.mount.root)
         site = self
 
