@@ -118,6 +118,19 @@ def why(
 
 
 @app.command()
+def profile(
+    wanted: Annotated[str, typer.Argument(help="版本, 通道, 运行或阶段, 如 clean (version, channel, run or stage)")],
+    keep: Annotated[float, typer.Option(min=0.0, max=1.0, help="建议的阈值要保留的份额 (share to keep)")] = 0.95,
+    name: Annotated[str, typer.Option("--profile", help="按哪个方案判: web, literary, forum, strict")] = "",
+    store: StoreOption = default_store(),
+) -> None:
+    """画像 how a dataset's signals are spread, what each rule refuses, and thresholds that keep a share."""
+    from deployments.profiling import show_profile
+
+    raise typer.Exit(show_profile(store, wanted, keep, name))
+
+
+@app.command()
 def lineage(
     wanted: Annotated[str, typer.Argument(help="版本, 通道或运行 (version, channel or run)")],
     store: StoreOption = default_store(),

@@ -42,7 +42,7 @@ def page(facts: Facts) -> str:
         below = Markup("<figcaption>{}</figcaption>").format(caption) if caption else ""
         return Markup('<figure role="img" aria-label="{}">{}{}</figure>').format(caption or label, drawn[name], below)
 
-    return _template().render(
+    return template().render(
         f=facts,
         style=Markup((FOLDER / "style.css").read_text(encoding="utf-8")),
         when=when(facts.started_at),
@@ -61,11 +61,12 @@ def page(facts: Facts) -> str:
 
 
 @cache
-def _template() -> Template:
+def template(name: str = "page.html") -> Template:
+    """A page of this folder, with the filters that pages use."""
     rooms = Environment(loader=FileSystemLoader(FOLDER), autoescape=True, undefined=StrictUndefined)
     rooms.filters["count"] = lambda n: f"{n:,}"
     rooms.tests["quiet_and_good"] = _quiet_and_good
-    return rooms.get_template("page.html")
+    return rooms.get_template(name)
 
 
 def _quiet_and_good(result: RuleResult) -> bool:

@@ -85,7 +85,7 @@ def funnel(stages: Sequence[StageFacts], say: Say) -> Any:
     )
     kept = base.mark_bar(color=KEPT, height=15).encode(x=alt.X("kept:Q"))
     label = base.mark_text(align="left", dx=6, color=INK).encode(x="all:Q", text="label:N")
-    return _styled((kept + refused + label).properties(height=25 * len(rows) + 40))
+    return styled((kept + refused + label).properties(height=25 * len(rows) + 40))
 
 
 def reasons(stages: Sequence[StageFacts], say: Say) -> Any:
@@ -103,7 +103,7 @@ def reasons(stages: Sequence[StageFacts], say: Say) -> Any:
     base = _chart(rows).encode(y=_named("reason", [str(r["reason"]) for r in rows]))
     bars = base.mark_bar(color=REFUSED, height=13).encode(x=_amount("n", say("行 rows"), found[0][2]))
     label = base.mark_text(align="left", dx=6, color=INK).encode(x="n:Q", text="label:N")
-    return _styled((bars + label).properties(height=23 * len(rows) + 40))
+    return styled((bars + label).properties(height=23 * len(rows) + 40))
 
 
 def spread(one: Distribution, say: Say) -> Any:
@@ -130,7 +130,7 @@ def spread(one: Distribution, say: Say) -> Any:
     limits = [{"at": v} for v in (one.low_limit, one.high_limit) if v is not None and first <= v <= last]
     rule = _chart(limits).mark_rule(color=INK, strokeDash=[4, 3]).encode(x="at:Q")
     chart = bars + rule if limits else bars
-    return _styled(chart.properties(height=140, title=say(one.title)), HALF)
+    return styled(chart.properties(height=140, title=say(one.title)), HALF)
 
 
 def similarity(found: Duplicates, say: Say) -> Any:
@@ -155,7 +155,7 @@ def similarity(found: Duplicates, say: Say) -> Any:
             y=alt.Y("n:Q", title=say("篇 documents"), axis=alt.Axis(tickCount=3)),
         )
     )
-    return _styled(chart.properties(height=150))
+    return styled(chart.properties(height=150))
 
 
 def loss(run: Training, say: Say) -> Any:
@@ -176,7 +176,7 @@ def loss(run: Training, say: Say) -> Any:
     if held:
         base = _chart(held).encode(x=x, y=y, color=colour)
         chart = chart + base.mark_line(strokeWidth=1.6) + base.mark_point(filled=True, size=45, opacity=1)
-    return _styled(chart.properties(height=260))
+    return styled(chart.properties(height=260))
 
 
 def speed(run: Training, say: Say) -> Any:
@@ -190,7 +190,7 @@ def speed(run: Training, say: Say) -> Any:
             y=alt.Y("speed:Q", title=say("词元/秒 tokens/s"), axis=alt.Axis(format="~s", tickCount=4)),
         )
     )
-    return _styled(chart.properties(height=150))
+    return styled(chart.properties(height=150))
 
 
 BASELINES = {"unigram": "字的一元模型 unigram", "bigram": "字的二元模型 bigram", "uniform": "均匀分布 uniform"}
@@ -209,7 +209,7 @@ def bits(found: Scores, say: Say) -> Any:
         color=alt.Color("colour:N", scale=None),
     )
     label = base.mark_text(align="left", dx=6, color=INK).encode(x="bits:Q", text="label:N")
-    return _styled((bars + label).properties(height=30 * len(rows) + 40))
+    return styled((bars + label).properties(height=30 * len(rows) + 40))
 
 
 def pairs(found: Scores, say: Say) -> Any:
@@ -221,7 +221,7 @@ def pairs(found: Scores, say: Say) -> Any:
     line = base.mark_rule(color=KEPT, strokeWidth=2).encode(x=x, x2="high:Q")
     dot = base.mark_point(color=KEPT, filled=True, size=60, opacity=1).encode(x="share:Q")
     chance = _chart([{"at": 0.5}]).mark_rule(color=INK, strokeDash=[4, 3]).encode(x="at:Q")
-    return _styled((chance + line + dot).properties(height=25 * len(rows) + 40))
+    return styled((chance + line + dot).properties(height=25 * len(rows) + 40))
 
 
 def by_size(rows: Sequence[dict[str, Any]], field: str, title: str, marked: int) -> Any:
@@ -239,7 +239,7 @@ def by_size(rows: Sequence[dict[str, Any]], field: str, title: str, marked: int)
     best = _chart([row for row in named if row["size"] == marked])
     dot = best.mark_point(color=REFUSED, filled=True, size=110, opacity=1).encode(x=x, y=y)
     label = best.mark_text(color=INK, dy=-14).encode(x=x, y=y, text="label:N")
-    return _styled((line + dots + dot + label).properties(height=200))
+    return styled((line + dots + dot + label).properties(height=200))
 
 
 def _chart(rows: Sequence[dict[str, Any]]) -> Any:
@@ -256,7 +256,8 @@ def _amount(field: str, title: str, most: float) -> Any:
     return alt.X(f"{field}:Q", title=title, scale=scale, axis=alt.Axis(tickCount=5, format=",~r"))
 
 
-def _styled(chart: Any, width: int = WIDTH) -> Any:
+def styled(chart: Any, width: int = WIDTH) -> Any:
+    """A chart in the colours, letters and width of the page."""
     fit = alt.AutoSizeParams(type="fit", contains="padding")
     text = {"labelColor": INK, "titleColor": INK, "labelFontSize": 12, "titleFontSize": 12, "titleFontWeight": "normal"}
     lines = {"gridColor": GRID, "domainColor": GRID, "tickColor": GRID}
