@@ -68,6 +68,16 @@ def test_gigatoken_gives_the_ids_of_tokenizers(tokenizer_json, texts):
     assert ids(encoder.encode(texts)) == [reference(tokenizer_json).encode(t).ids for t in texts]
 
 
+def test_an_encoder_that_is_opened_anew_gives_the_same_ids(tokenizer_json, monkeypatch):
+    whole = ids(bpe.encoder(tokenizer_json).encode(SAMPLE + ODD))
+    monkeypatch.setattr(bpe, "RENEWED_AFTER", 50)
+    encoder, opened = bpe.encoder(tokenizer_json), []
+    real = type(encoder)._open
+    monkeypatch.setattr(type(encoder), "_open", lambda self: (opened.append(1), real(self)))
+    assert ids(encoder.encode(SAMPLE + ODD)) == whole
+    assert len(opened) > 5
+
+
 @pytest.mark.parametrize("text", ODD)
 def test_odd_characters(tokenizer_json, text):
     encoded = ids(bpe.encoder(tokenizer_json).encode([text]))[0]
