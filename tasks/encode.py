@@ -1,4 +1,4 @@
-"""编码装箱 encode: SEGMENTED + tokenizer -> BLOCKS. Ids by gigatoken, packed into one stream per shard and split.
+"""编码装箱 encode: SEGMENTED + tokenizer -> BLOCKS. Ids of texts, packed into one stream per shard and split.
 
 Three steps. Encoding (per shard, cached): ids of every text, and which of them begin a word. Mixing (global, in this
 process): which split a document is in (tasks/transforms/splits.py) and how many copies of it the training split holds

@@ -1,4 +1,4 @@
-"""词元 bpe: byte-level BPE in the form of Hugging Face's tokenizer.json, trained by `tokenizers`, applied by gigatoken.
+"""词元 bpe: byte-level BPE in the form of Hugging Face's tokenizer.json, trained by `tokenizers`.
 
 The regular expression is Qwen2's, to the letter: gigatoken and the rest of the ecosystem know it by its text. There is
 no normaliser, so decoding gives back every byte. gigatoken can train too, three times cheaper, but by GPT-2's
@@ -12,13 +12,16 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Sequence
-from typing import NamedTuple, Protocol
+from functools import cached_property, lru_cache
+from typing import Any, NamedTuple, Protocol
 
 import numpy as np
 import numpy.typing as npt
 from tokenizers import Regex, Tokenizer, decoders, models, pre_tokenizers, trainers
 
-from tasks.transforms.flat_text import offsets_of
+from tasks.transforms import bpe_kernel
+from tasks.transforms.bpe_tables import tables
+from tasks.transforms.flat_text import batches, offsets_of
 
 SEPARATOR, PAD = "<|endoftext|>", "<|pad|>"
 SEPARATOR_ID, PAD_ID = 0, 1
@@ -147,12 +150,74 @@ def token_bytes(tokenizer_json: str, size: int) -> npt.NDArray[np.uint8]:
 
 
 def encoder(tokenizer_json: str) -> Encoder:
-    """A gigatoken encoder where it reads the tokenizer, else `tokenizers`; both give the same ids."""
+    """The compiled loop for a tokenizer such as `train` makes, else gigatoken, else `tokenizers`: the same ids."""
+    compiled = _compiled(tokenizer_json)
+    if compiled is not None:
+        return compiled
     bare = plain(tokenizer_json)
     try:
         return _Gigatoken(bare)
     except (RuntimeError, ValueError):  # a regular expression or a model that it does not know
         return _Tokenizers(bare)
+
+
+@lru_cache(maxsize=2)
+def _compiled(tokenizer_json: str) -> Encoder | None:
+    """The compiled loop, None where more stands between text and ids; it remembers nothing, so one serves all."""
+    described = json.loads(tokenizer_json)
+    return _Compiled(tokenizer_json, described["model"]) if _is_ours(described) else None
+
+
+def _is_ours(described: dict[str, Any]) -> bool:
+    """Whether nothing but what the compiled loop does stands between text and ids."""
+    model, before = described["model"], described["pre_tokenizer"] or {}
+    steps = before.get("pretokenizers", [])
+    return (
+        described["normalizer"] is None
+        and model["type"] == "BPE"
+        and not any(model.get(name) for name in ("dropout", "byte_fallback", "ignore_merges", "unk_token"))
+        and not any(model.get(name) for name in ("continuing_subword_prefix", "end_of_word_suffix"))
+        and [step["type"] for step in steps] == ["Split", "ByteLevel"]
+        and steps[0]["pattern"] == {"Regex": QWEN2}
+        and steps[0]["behavior"] == "Isolated"
+        and not steps[0]["invert"]
+        and not (steps[1]["add_prefix_space"] or steps[1]["use_regex"])
+    )
+
+
+class _Compiled:
+    """The loop of tasks/transforms/bpe_kernel.py; the few texts that it gives back go to a library."""
+
+    name = "compiled"
+
+    def __init__(self, tokenizer_json: str, model: dict[str, Any]) -> None:
+        self._described = tokenizer_json
+        self._tables = tables(model["vocab"], model["merges"])
+
+    @cached_property
+    def _library(self) -> Encoder:
+        return _Gigatoken(plain(self._described))
+
+    def encode(self, texts: Sequence[str]) -> Encoded:
+        made = [self._encoded(texts[part]) for part in batches(texts)]
+        ids = np.concatenate([ids for ids, _ in made]) if made else np.zeros(0, dtype=np.uint32)
+        return Encoded(ids, offsets_of(np.concatenate([n for _, n in made]) if made else np.zeros(0, dtype=np.int64)))
+
+    def _encoded(self, texts: Sequence[str]) -> tuple[TokenIds, npt.NDArray[np.int64]]:
+        """Ids end to end, and how many each text has."""
+        raw = [text.encode() for text in texts]
+        offsets = offsets_of(np.fromiter(map(len, raw), dtype=np.int64, count=len(raw)))
+        ids, counts = np.empty(int(offsets[-1]), dtype=np.uint32), np.empty(len(raw), dtype=np.int64)
+        flat = np.frombuffer(b"".join(raw), dtype=np.uint8)
+        found = ids[: bpe_kernel.encode(flat, offsets, *self._tables, ids, counts)]
+        undone = np.flatnonzero(counts < 0)
+        if not len(undone):
+            return found, counts
+        others = self._library.encode([texts[i] for i in undone.tolist()])
+        lengths = np.diff(others.offsets)
+        places = offsets_of(np.maximum(counts, 0))[undone]
+        counts[undone] = lengths
+        return np.insert(found, np.repeat(places, lengths), others.ids), counts
 
 
 class _Gigatoken:

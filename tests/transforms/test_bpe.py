@@ -62,18 +62,19 @@ def test_decoding_gives_back_every_text(tokenizer_json, text):
 
 
 @given(st.lists(st.text() | st.sampled_from(ODD), max_size=5))
-def test_gigatoken_gives_the_ids_of_tokenizers(tokenizer_json, texts):
+def test_both_encoders_give_the_ids_of_tokenizers(tokenizer_json, texts):
     encoder = bpe.encoder(tokenizer_json)
-    assert encoder.name == "gigatoken"
+    assert encoder.name == "compiled"
+    assert ids(bpe._Gigatoken(bpe.plain(tokenizer_json)).encode(texts)) == ids(encoder.encode(texts))
     assert ids(encoder.encode(texts)) == [reference(tokenizer_json).encode(t).ids for t in texts]
 
 
 def test_an_encoder_that_is_opened_anew_gives_the_same_ids(tokenizer_json, monkeypatch):
     whole = ids(bpe.encoder(tokenizer_json).encode(SAMPLE + ODD))
     monkeypatch.setattr(bpe, "RENEWED_AFTER", 50)
-    encoder, opened = bpe.encoder(tokenizer_json), []
-    real = type(encoder)._open
-    monkeypatch.setattr(type(encoder), "_open", lambda self: (opened.append(1), real(self)))
+    encoder, opened = bpe._Gigatoken(bpe.plain(tokenizer_json)), []
+    real = bpe._Gigatoken._open
+    monkeypatch.setattr(bpe._Gigatoken, "_open", lambda self: (opened.append(1), real(self)))
     assert ids(encoder.encode(SAMPLE + ODD)) == whole
     assert len(opened) > 5
 
@@ -90,6 +91,15 @@ def test_real_text_is_encoded_identically(shared_data):
     texts = [orjson.loads(line)["text"] for line in lines]
     made = bpe.train(texts[:20], 1000, 2)
     assert ids(bpe.encoder(made).encode(texts)) == [e.ids for e in reference(made).encode_batch(texts)]
+
+
+def test_a_tokenizer_that_is_not_quite_ours_goes_to_gigatoken(tokenizer_json):
+    described = json.loads(tokenizer_json)
+    described["model"]["ignore_merges"] = True
+    other = json.dumps(described)
+    encoder = bpe.encoder(other)
+    assert encoder.name == "gigatoken"
+    assert ids(encoder.encode(ODD)) == [reference(other).encode(t).ids for t in ODD]
 
 
 def test_a_tokenizer_that_gigatoken_refuses_goes_to_tokenizers(tokenizer_json):
