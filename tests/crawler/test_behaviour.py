@@ -8,6 +8,8 @@ import socket
 
 import pytest
 
+from tests.crawler.hostile_site import HostileWeb, page
+
 
 def test_nothing_outside_the_allow_list_is_connected_to(site, other_site, crawl):
     """A redirect, links in every disguise and a robots.txt of its own: the second port sees no connection at all."""
@@ -85,6 +87,28 @@ def test_certificates_are_verified(site, crawl, tmp_path):
     assert run() == 0
     assert run.visits()[0]["reason"] == "fetch_failed"
     assert site.hits == []
+
+
+def test_a_certificate_is_taken_when_somebody_vouches_for_it_and_only_then(crawl, tmp_path, monkeypatch):
+    web = HostileWeb(("tls",))
+    web.start(tmp_path)
+    web.origins["tls"].answers["/"] = page()
+    settings = {
+        "seeds": [web.url("tls", "/")],
+        "allow_addresses": [f"127.0.0.1/32:{web.origins['tls'].port}"],
+        "max_tries": 1,
+        "sitemaps": False,
+    }
+    try:
+        unknown = crawl(None, "unknown", **settings)
+        assert unknown() == 0
+        monkeypatch.setenv("SSL_CERT_FILE", str(tmp_path / "certificate.pem"))
+        known = crawl(None, "known", **settings)
+        assert known() == 0
+    finally:
+        web.stop()
+    assert [v["reason"] for v in unknown.visits()] == ["fetch_failed"]
+    assert [(v["status"], v["reason"]) for v in known.visits()] == [(200, None)]
 
 
 @pytest.mark.parametrize(

@@ -66,6 +66,22 @@ def test_a_restart_does_not_ask_for_robots_again(web, quick):
     assert run.by_path["/x"]["status"] == 404
 
 
+def test_robots_are_read_again_when_they_have_expired(web, quick, monkeypatch):
+    """The second answer closes what the first had left open; a third that fails leaves the second in force."""
+    monkeypatch.setattr("tasks.crawler.robots.VALID_SECONDS", 0.1)
+    answers = [(200, ROBOTS, b""), (200, ROBOTS, b"User-agent: *\nDisallow: /late\n")]
+
+    async def answer():
+        return answers.pop(0) if answers else (500, ROBOTS, b"")
+
+    web.pages["/robots.txt"] = answer
+    web.page("/", *(f"/{n}" for n in range(6)), *(f"/late/{n}" for n in range(6)))
+    run = quick(web, seconds_between_requests=0.05, requests_per_host=1, sitemaps=False)
+    assert len(web.asked("/robots.txt")) >= 3
+    assert {run.reasons[f"/late/{n}"] for n in range(6)} == {"robots_disallowed"}
+    assert all(web.asked(f"/{n}") for n in range(6))
+
+
 def test_a_redirected_robots_is_followed(web, quick):
     web.page("/", "/private/x")
     web.page("/robots.txt", status=301, Location="/real-robots.txt")
