@@ -149,14 +149,14 @@ def lineage(root: str, wanted: str) -> int:
 
 
 def _grow(store: Store, manifest: Manifest, tree: Tree, seen: set[str]) -> None:
+    archives = list(ancestry.archives_of(manifest).items())
+    for file, stored in archives[:_ARCHIVES]:
+        tree.add(f"[dim]{escape(file)}  {human(stored.bytes)}B  objects/{stored.sha256[:12]}[/dim]")
+    if len(archives) > _ARCHIVES:
+        tree.add(f"[dim]… {len(archives) - _ARCHIVES} {both('个归档', 'more archives')}[/dim]")
     for name in manifest.parents:
         parent = store.manifest(name)
         branch = tree.add(_line(parent) + (" …" if name in seen else ""))
-        archives = {} if name in seen else ancestry.archives_of(parent)
-        for file, stored in list(archives.items())[:_ARCHIVES]:
-            branch.add(f"[dim]{escape(file)}  {human(stored.bytes)}B  objects/{stored.sha256[:12]}[/dim]")
-        if len(archives) > _ARCHIVES:
-            branch.add(f"[dim]… {len(archives) - _ARCHIVES} {both('个归档', 'more archives')}[/dim]")
         if name not in seen:
             seen.add(name)
             _grow(store, parent, branch, seen)
