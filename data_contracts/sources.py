@@ -41,7 +41,9 @@ class CrawlSource(_Source):
         le=100,
         description="间隔至少为应答时间的多少倍; 间隔设为 0 秒时不用 (delay as a multiple of latency)",
     )
-    requests_per_host: int = Field(2, ge=1, le=32, description="同一主机的并发请求数")
+    requests_per_host: int = Field(
+        2, ge=1, le=32, description="同一主机的并发请求数; 有多个主机时至多 16 (requests at once to a host)"
+    )
     max_page_bytes: Bytes = Field(5_000_000, description="单页大小上限 (larger pages are cut off and counted)")
     timeout_seconds: float = Field(20.0, gt=0, le=600, description="单次下载的总时限, 秒")
     max_tries: int = Field(4, ge=1, le=20, description="每个网址最多尝试次数")

@@ -125,8 +125,11 @@ class EarlierCrawl:
 
 def frontier_of(folder: Path | None) -> Path | None:
     """The frontier of a complete crawl whose archives are all there, else None: then everything is fetched anew."""
-    path = folder / "frontier.sqlite" if folder else None
-    if folder is None or path is None or not path.exists() or not (folder / "end.json").exists():
+    if folder is None or not (folder / "end.json").exists():
+        return None
+    folder = folder.absolute()
+    path = folder / "frontier.sqlite"
+    if not path.exists():
         return None
     try:
         with closing(sqlite3.connect(f"{path.as_uri()}?immutable=1", uri=True)) as db:
