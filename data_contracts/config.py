@@ -23,6 +23,7 @@ from data_contracts.boilerplate import BoilerplateConfig
 from data_contracts.decontamination import Benchmark, DecontaminateConfig
 from data_contracts.mixture import MixtureConfig
 from data_contracts.model import Model
+from data_contracts.scoring import ScoringConfig
 from data_contracts.sources import CrawlSource, FileSource, Name, Source, WarcSource
 from data_contracts.stages import (
     CleanConfig,
@@ -75,6 +76,7 @@ class CorpusStages(Model):
     extract: ExtractConfig = Field(default_factory=ExtractConfig, description="正文提取")
     boilerplate: BoilerplateConfig = Field(default_factory=BoilerplateConfig, description="套话: 网站各页重复的行")
     clean: CleanConfig = Field(default_factory=CleanConfig, description="清洗")
+    score: ScoringConfig = Field(default_factory=ScoringConfig, description="评分")
     redact: RedactConfig = Field(default_factory=RedactConfig, description="脱敏")
     dedup: DedupConfig = Field(default_factory=DedupConfig, description="去重")
     decontaminate: DecontaminateConfig = Field(default_factory=DecontaminateConfig, description="去污染")

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -26,7 +26,6 @@ from data_contracts.config_faults import Key, dotted, explain, shown
 from data_contracts.errors import ConfigError
 
 _MAX_NODES = 100_000  # aliases can unfold without end; no honest config comes near this
-_LISTS = ("sources", "benchmarks")  # lists of things that lie at a path
 _MERGE = "tag:yaml.org,2002:merge"
 
 
@@ -162,11 +161,7 @@ class _Document:
     def resolve_paths(self, folder: Path) -> None:
         """Make paths of sources, benchmarks, contracts and pairs absolute; other types are left to the check."""
         keys: list[Key] = [("gate", "corpus"), ("gate", "blocks"), ("assess", "minimal_pairs"), ("store",)]
-        for section in _LISTS:
-            given = self.data.get(section)
-            keys += [(section, i, "path") for i in range(len(given) if isinstance(given, list) else 0)]
-        given = _get(self.data.get("segment"), "dictionaries")
-        keys += [("segment", "dictionaries", i) for i in range(len(given) if isinstance(given, list) else 0)]
+        keys += [key for key, _ in _values(self.data) if _is_path(key)]
         for key in keys:
             *parents, name = key
             at: Any = self.data
@@ -177,15 +172,27 @@ class _Document:
 
     def refuse_infinite(self) -> None:
         """ConfigError when a number is infinite or not a number: no setting means that."""
-        stack: list[tuple[Key, object]] = [((), self.data)]
-        while stack:
-            key, value = stack.pop()
+        for key, value in _values(self.data):
             if isinstance(value, float) and not math.isfinite(value):
                 raise ConfigError(f"{self.place(key)}: {dotted(key)} = {value}: 不是有限的数 not a finite number")
-            if isinstance(value, dict):
-                stack += [((*key, name), inner) for name, inner in value.items()]
-            elif isinstance(value, list):
-                stack += [((*key, index), inner) for index, inner in enumerate(value)]
+
+
+def _values(data: object) -> Iterator[tuple[Key, object]]:
+    """Every value in nested mappings and lists, with its key."""
+    stack: list[tuple[Key, object]] = [((), data)]
+    while stack:
+        key, value = stack.pop()
+        yield key, value
+        if isinstance(value, dict):
+            stack += [((*key, name), inner) for name, inner in value.items()]
+        elif isinstance(value, list):
+            stack += [((*key, index), inner) for index, inner in enumerate(value)]
+
+
+def _is_path(key: Key) -> bool:
+    """Whether a key is the path of a source (sources.0.path, score.quality.wanted.0.path) or of a dictionary."""
+    of_source = len(key) >= 3 and key[-1] == "path" and isinstance(key[-2], int)
+    return of_source or (len(key) == 3 and key[:2] == ("segment", "dictionaries"))
 
 
 def _get(at: object, part: str | int) -> object:
@@ -208,9 +215,8 @@ def _absolute(key: Key, value: object, folder: Path) -> object:
         return [_absolute((*key, i), one, folder) for i, one in enumerate(value)]
     if not isinstance(value, str) or not value:
         return value
-    is_path = (len(key) == 3 and key[0] in _LISTS and key[2] == "path") or key == ("store",)
-    is_path = is_path or (len(key) == 3 and key[:2] == ("segment", "dictionaries"))
     may_be_name = key[0] in ("gate", "assess") and key[-1] in ("corpus", "blocks", "minimal_pairs")
-    if is_path or (may_be_name and ("/" in value or value.endswith((".yaml", ".jsonl", ".gz")))):
+    is_file = may_be_name and ("/" in value or value.endswith((".yaml", ".jsonl", ".gz")))
+    if is_file or _is_path(key) or key == ("store",):
         return str(folder / Path(value).expanduser())
     return value

@@ -31,6 +31,7 @@ REASONS: dict[str, Reason] = {
     "not_html": Reason("不是网页或文本", "it is neither HTML nor text"),
     "page_limit": Reason("达到抓取页数上限, 未抓取", "the crawl's page limit was reached before it"),
     "empty_body": Reason("响应正文为空", "its body is empty"),
+    "not_selected": Reason("不是来源所选的记录", "it is not among the records that its source selects"),
     "superseded": Reason("同一网址有更新的抓取", "a later capture of the same URL was kept"),
     # extract
     "markup_bomb": Reason(
@@ -68,6 +69,11 @@ REASONS: dict[str, Reason] = {
     "flagged_words": Reason("违禁词过多", "too many flagged words"),
     "advertising": Reason("广告推销用语过多", "too many advertising phrases"),
     "machine_made": Reason("机器生成的文字或未填的模板", "it is made by a machine: set phrases, templates, scripts"),
+    # score
+    "low_quality": Reason("质量分过低, 不像想要的文本", "its quality score is too low: it is unlike the wanted texts"),
+    "high_perplexity": Reason("每字比特数过高, 不通顺", "too many bits per character: it does not read fluently"),
+    "toxic": Reason("很可能有毒: 侮辱, 歧视, 攻击", "it is likely to be toxic: insults, slurs, attacks"),
+    "spam": Reason("很可能是垃圾信息", "it is likely to be spam"),
     # redact
     "personal_data": Reason("含个人信息且配置为丢弃", "it holds personal data and the config says drop"),
     # dedup

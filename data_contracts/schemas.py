@@ -80,6 +80,14 @@ PAGE = Schema(
     lineage=("fetched_at", "archive", "offset"),
 )
 
+# 得分: the stage `score` gives those that its config asks for; null before it, and for the rest.
+SCORES = {
+    "quality": FLOAT,  # 0 to 1, the likelihood of being wanted
+    "bits_per_char": FLOAT,  # under a character n-gram model of trusted text
+    "toxicity": FLOAT,  # 0 to 1
+    "spam": FLOAT,  # 0 to 1
+}
+
 # 文档: one row per text. Ids never change between versions.
 DOCUMENT = Schema(
     "DOCUMENT",
@@ -95,13 +103,12 @@ DOCUMENT = Schema(
         "site_name": TEXT,  # which site or medium published it, as stated by the page, null when unknown
         "canonical_url": TEXT,  # rel=canonical where it is another address than `url`; a claim, never the identity
         "text": TEXT,
-        # the stage `score` gives what its config asks for; null before it and for the rest
-        "quality": FLOAT,  # 0 to 1, the likelihood of being wanted
-        "bits_per_char": FLOAT,  # under a character n-gram model of trusted text
-        "toxicity": FLOAT,  # 0 to 1
-        "spam": FLOAT,  # 0 to 1
+        **SCORES,
     },
 )
+
+# 样例: texts that a scorer learns from; never part of a corpus.
+EXAMPLE = Schema("EXAMPLE", 1, dict.fromkeys(("doc_id", "url", "source", "licence", "text"), TEXT))
 
 # 切分后的文档: DOCUMENT plus the lengths of its words, whose sum is the number of characters of `text`.
 SEGMENTED = Schema("SEGMENTED", 2, {**DOCUMENT.columns, "word_chars": pl.List(pl.UInt32())})
@@ -122,7 +129,7 @@ BLOCKS = Schema(
     },
 )
 
-SCHEMAS: dict[str, Schema] = {s.name: s for s in (VISIT, PAGE, DOCUMENT, SEGMENTED, BLOCKS)}
+SCHEMAS: dict[str, Schema] = {s.name: s for s in (VISIT, PAGE, DOCUMENT, EXAMPLE, SEGMENTED, BLOCKS)}
 
 
 def filled(frame: pl.DataFrame, schema: Schema) -> pl.DataFrame:

@@ -15,6 +15,10 @@ from data_contracts.units import Bytes
 Name = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9._-]{0,62}$")]
 
 
+Value = str | int | bool
+_WHERE = "只取这些字段等于这些值的记录, 例如 {label: 1} (only records whose fields have these values)"
+
+
 class _Source(Model):
     name: Name = Field(description="来源名称, 小写字母数字 (source name, lower case)")
     licence: str = Field(min_length=1, description="许可证, 随每篇文档保存 (licence, kept with every document)")
@@ -130,6 +134,7 @@ class JsonLinesSource(_FileSource):
     text_field: str = Field("text", description="正文字段")
     id_field: str | None = Field(None, description="编号字段; 空则用正文的散列 (empty: hash of the text)")
     title_field: str | None = Field(None, description="标题字段")
+    where: dict[str, Value] = Field({}, description=_WHERE)
 
 
 class ParquetSource(_FileSource):
@@ -139,6 +144,14 @@ class ParquetSource(_FileSource):
     text_field: str = Field("text", description="正文列")
     id_field: str | None = Field(None, description="编号列; 空则用正文的散列")
     title_field: str | None = Field(None, description="标题列")
+    where: dict[str, Value] = Field({}, description=_WHERE)
+
+
+class DatasetSource(Model):
+    """仓库里已有的数据集 a dataset that is in the store already: an example for a scorer."""
+
+    kind: Literal["dataset"] = "dataset"
+    dataset: str = Field(min_length=1, description="数据集版本或通道, 例如 corpus/NAME (version or channel)")
 
 
 class TextSource(_FileSource):

@@ -17,13 +17,15 @@ from tasks.extract import extract
 from tasks.gate import asked, gate
 from tasks.ingest import ingest_archives, ingest_files, ingest_visits
 from tasks.redact import redact
+from tasks.score import score
+from tasks.scorers import trained
 from tasks.segment import segment
 from tasks.store import publish
 
 
 @flow(name="corpus", flow_run_name="corpus {cfg.name}")
 def corpus(cfg: CorpusConfig) -> Dataset:
-    """语料 corpus: crawl, read, extract, drop boilerplate, clean, redact, deduplicate, decontaminate, segment, gate."""
+    """语料 corpus: crawl, read, extract, clean, score, redact, deduplicate, decontaminate, segment, gate."""
     with reported("corpus", cfg) as place:
         visits = [crawl(site, place) for site in cfg.sites]  # 抓取    seeds -> VISIT, one row per URL
         pages = [ingest_visits(v, cfg.ingest, place) for v in visits]  # 网页    VISIT -> PAGE
@@ -32,7 +34,9 @@ def corpus(cfg: CorpusConfig) -> Dataset:
         texts = [boilerplate(t, cfg.boilerplate, place) for t in texts]  # 套话    lines that a site repeats go
         texts += [ingest_files(f, cfg.ingest, place) for f in cfg.files]  # 文件    JSONL, Parquet, text -> DOCUMENT
         texts = [clean(some, rules, place) for rules, some in cfg.by_profile(texts)]  # 清洗    normalise, refuse noise
-        documents = redact(texts, cfg.redact, place)  # 脱敏    personal data -> placeholders
+        scorers = trained(cfg.score, cfg.ingest, place)  # 评分器  EXAMPLE -> classifiers, n-grams, as asked
+        documents = score(texts, scorers, cfg.score.limits, place)  # 评分    quality, fluency, toxicity, spam
+        documents = redact(documents, cfg.redact, place)  # 脱敏    personal data -> placeholders
         documents = dedup(documents, cfg.dedup, place)  # 去重    one URL, equal texts, near copies
         tests = [ingest_benchmark(b, place) for b in cfg.benchmarks]  # 测试集  evaluation files -> ITEMS
         documents = decontaminate(documents, tests, cfg.decontaminate, place)  # 去污染  no item is trained on

@@ -1,4 +1,4 @@
-"""读入 ingest: VISIT -> PAGE, WARC files -> PAGE, and JSONL, Parquet, text -> DOCUMENT.
+"""读入 ingest: VISIT -> PAGE, WARC files -> PAGE, and JSONL, Parquet, text -> DOCUMENT or EXAMPLE.
 
 A broken record is quarantined with its error and the rest goes through, up to `max_unreadable_ratio`. Files outside the
 store are known by their bytes: each is one job under the hash of its content and its name below the source's folder, so
@@ -16,7 +16,7 @@ from typing import Any
 import polars as pl
 
 from data_contracts.dataset import KEPT, Dataset, File, Shard, digest_of, document_id
-from data_contracts.schemas import DOCUMENT, PAGE, Schema
+from data_contracts.schemas import DOCUMENT, EXAMPLE, PAGE, Schema
 from data_contracts.sources import JsonLinesSource, ParquetSource, TextSource, WarcSource
 from data_contracts.stages import IngestConfig
 from tasks import rows
@@ -72,11 +72,21 @@ def ingest_archives(found: FoundSource, cfg: IngestConfig, work: Work) -> list[S
 @reading(DOCUMENT)
 def ingest_files(found: FoundSource, cfg: IngestConfig, work: Work) -> list[Shard]:
     """读入文件 ingest: JSONL, Parquet, text -> DOCUMENT. One document a line, row or file."""
+    return _read_source(found, cfg, work, DOCUMENT)
+
+
+@reading(EXAMPLE)
+def ingest_examples(found: FoundSource, cfg: IngestConfig, work: Work) -> list[Shard]:
+    """读入样例 ingest: JSONL, Parquet, text -> EXAMPLE. Texts that a scorer learns from, never part of the corpus."""
+    return _read_source(found, cfg, work, EXAMPLE)
+
+
+def _read_source(found: FoundSource, cfg: IngestConfig, work: Work, schema: Schema) -> list[Shard]:
     bundles = _bundles(found, cfg.shard_bytes)
     keys = [f"{digest_of([[f.name, f.sha256] for f in files])}\0{found.digest}" for files in bundles]
-    jobs = [(key, (found.folder, files, found.source, cfg)) for key, files in zip(keys, bundles, strict=True)]
+    jobs = [(key, (found.folder, files, found.source, cfg, schema)) for key, files in zip(keys, bundles, strict=True)]
     shards = [shard for made in work.each(read_files, jobs) for shard in made]
-    shards = with_unique_ids(work, shards, DOCUMENT)
+    shards = with_unique_ids(work, shards, schema)
     refuse_too_many(work, shards, cfg.max_unreadable_ratio)
     return shards
 
@@ -131,6 +141,7 @@ def read_files(
     files: tuple[FoundFile, ...],
     source: JsonLinesSource | ParquetSource | TextSource,
     cfg: IngestConfig,
+    schema: Schema,
 ) -> list[Shard]:
     """The documents of one file, or of one bundle of text files."""
     documents = (
@@ -138,7 +149,7 @@ def read_files(
         for file in files
         for row in rows_of(_records(Path(folder) / file.name, file.name, source, cfg), source, file.name)
     )
-    return list(_packed(room, DOCUMENT, documents, cfg))
+    return list(_packed(room, schema, documents, cfg))
 
 
 def _records(

@@ -11,15 +11,26 @@ from pathlib import Path
 from data_contracts.config import AssessmentStages, CorpusStages, Place, VocabularyStages
 from data_contracts.errors import ConfigError
 from data_contracts.mixture import MixtureConfig
+from data_contracts.sources import DatasetSource
+from tasks import lineage
 from tasks.gate import asked
 from tasks.readers.found import missing
+from tasks.store import Store
 
 
 def check(cfg: Place) -> None:
-    """Raise ConfigError that names every file that is not there, ContractError for a contract that is wrong."""
+    """Raise ConfigError that names every file that is not there, ContractError for a contract that is wrong.
+
+    DatasetMissing for an example that is no dataset of the store.
+    """
     faults: list[str] = []
     if isinstance(cfg, CorpusStages):
-        faults += [fault for source in (*cfg.archives, *cfg.files, *cfg.benchmarks) if (fault := missing(source))]
+        examples = [e for e in cfg.score.examples if not isinstance(e, DatasetSource)]
+        files = (*cfg.archives, *cfg.files, *cfg.benchmarks, *examples)
+        faults += [fault for source in files if (fault := missing(source))]
+        for example in cfg.score.examples:
+            if isinstance(example, DatasetSource):
+                lineage.find(Store(cfg.store), example.dataset)
         faults += [
             f"segment.dictionaries: {name} 不存在 is not there; correct the path"
             for name in cfg.segment.dictionaries

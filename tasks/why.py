@@ -13,6 +13,7 @@ from typing import Any
 
 from data_contracts.dataset import EVIDENCE, KEPT, PARAGRAPHS, QUARANTINED, SIGNALS, Manifest
 from data_contracts.errors import DatasetMissing
+from data_contracts.schemas import SCORES
 from tasks import lineage
 from tasks.lookup import rows_of
 from tasks.store import Store
@@ -99,6 +100,7 @@ def _steps(store: Store, road: list[Manifest], doc_id: str) -> list[Step]:
     steps: list[Step] = []
     text: str | None = None
     files = {file.sha256: name for manifest in road for name, file in lineage.archives_of(manifest).items()}
+    scores: dict[str, float] = {}  # told where they are given, not again by every stage after it
     for manifest in road:
         row = _row(store, manifest, KEPT, doc_id)
         fate = "kept"
@@ -114,13 +116,15 @@ def _steps(store: Store, road: list[Manifest], doc_id: str) -> list[Step]:
         row["warc"] = files.get(row.get("archive") or "")  # the file's own name, under which an index knows it
         signals = _row(store, manifest, SIGNALS, doc_id) or {}
         known = ("doc_id", "reason", *_FACTS)
+        given = {s: row[s] for s in SCORES if row.get(s) is not None and row[s] != scores.get(s)}
+        scores |= given
         steps.append(
             Step(
                 dataset=f"{manifest.stage}/{manifest.version}",
                 fate=fate,
                 reason=row.get("reason"),
                 chars=len(row["text"]) if row.get("text") is not None else None,
-                values={k: v for k, v in signals.items() if k not in known and v is not None},
+                values={k: v for k, v in signals.items() if k not in known and v is not None} | given,
                 facts={k: row[k] for k in _FACTS if row.get(k) is not None} | _paragraphs(store, manifest, doc_id),
                 evidence=tuple(_evidence(store, manifest, doc_id)),
             )

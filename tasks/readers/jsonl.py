@@ -11,7 +11,7 @@ import orjson
 
 from data_contracts.sources import JsonLinesSource
 from tasks.readers.inflate import Torn, pieces
-from tasks.readers.record import RAW_CHARS, Record, judged, unreadable
+from tasks.readers.record import RAW_CHARS, Record, judged, selected, unreadable
 
 
 class Line(NamedTuple):
@@ -61,6 +61,8 @@ def _record(line: Line, source: JsonLinesSource, max_bytes: int) -> Record:
         return unreadable(place, f"not JSON: {error}", line.content)
     if not isinstance(found, dict):
         return unreadable(place, f"not a JSON object but {type(found).__name__}", line.content)
+    if not selected(found, source.where):
+        return Record(place, None, reason="not_selected", bytes=line.bytes)
     text = found.get(source.text_field)
     if not isinstance(text, str):
         have = ", ".join(list(found)[:20]) if text is None else type(text).__name__

@@ -10,7 +10,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from data_contracts.sources import ParquetSource
-from tasks.readers.record import Record, judged, unreadable
+from tasks.readers.record import Record, judged, selected, unreadable
 
 BATCH_ROWS = 512
 
@@ -23,13 +23,18 @@ def records(path: Path, source: ParquetSource, max_record_bytes: int) -> Iterato
         yield unreadable("file", f"not a Parquet file, or cut off: {error}")
         return
     with file:
-        wanted = [f for f in (source.text_field, source.id_field, source.title_field) if f]
+        wanted = list(dict.fromkeys(f for f in (*_read(source), *source.where) if f))
         missing = [f for f in wanted if f not in file.schema_arrow.names]
         if missing:
             have = ", ".join(file.schema_arrow.names[:20])
             yield unreadable("file", f"{file.metadata.num_rows} rows without column {missing[0]!r}; columns: {have}")
             return
         yield from _groups(file, source, wanted, max_record_bytes)
+
+
+def _read(source: ParquetSource) -> tuple[str | None, ...]:
+    """The columns that become part of a document."""
+    return source.text_field, source.id_field, source.title_field
 
 
 def _groups(file: pq.ParquetFile, source: ParquetSource, wanted: list[str], max_bytes: int) -> Iterator[Record]:
@@ -40,7 +45,12 @@ def _groups(file: pq.ParquetFile, source: ParquetSource, wanted: list[str], max_
             for batch in file.iter_batches(BATCH_ROWS, row_groups=[group], columns=wanted):
                 columns = [_values(batch.column(name)) for name in wanted]
                 for values in zip(*columns, strict=True):
-                    yield _record(str(first + done), dict(zip(wanted, values, strict=True)), source, max_bytes)
+                    row = dict(zip(wanted, values, strict=True))
+                    if selected(row, source.where):
+                        own = {name: row[name] for name in _read(source) if name}
+                        yield _record(str(first + done), own, source, max_bytes)
+                    else:
+                        yield Record(str(first + done), None, reason="not_selected")
                     done += 1
         except (pa.ArrowException, OSError) as error:
             yield unreadable(str(first + done), f"rows {first + done} to {first + rows - 1} are damaged: {error}")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Any, NamedTuple
 
 from data_contracts.dataset import document_id
@@ -34,6 +34,17 @@ def unreadable(place: str, error: str, raw: bytes | str | None = None) -> Record
     text = raw.decode("utf-8", "replace") if isinstance(raw, bytes) else raw
     size = len(raw) if isinstance(raw, bytes) else len((raw or "").encode("utf-8", "surrogatepass"))
     return Record(place, text and text[:RAW_CHARS], reason="unreadable", error=error[:500], bytes=size)
+
+
+def selected(values: Mapping[str, Any], where: Mapping[str, str | int | bool]) -> bool:
+    """Whether a record's fields have the values that its source asks for; the number 1 and the text "1" are equal."""
+    return all(_said(values.get(name)) == _said(wanted) for name, wanted in where.items())
+
+
+def _said(value: Any) -> str | None:
+    if isinstance(value, bytes):
+        return value.decode("utf-8", "replace")
+    return None if value is None else str(value).lower() if isinstance(value, bool) else str(value)
 
 
 def judged(record: Record, max_bytes: int) -> Record:

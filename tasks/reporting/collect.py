@@ -14,6 +14,7 @@ from data_contracts.units import human
 from data_contracts.verdict import Verdict
 from tasks.reporting import curves, examples, passages
 from tasks.reporting.facts import Facts, Node, Portion, Scores, StageFacts, Training, WordFacts
+from tasks.reporting.scored import scored
 from tasks.reporting.signals import distributions
 from tasks.store import Store
 
@@ -26,6 +27,10 @@ TITLES = {
     "extract": "正文提取 extract",
     "boilerplate": "套话 boilerplate",
     "clean": "清洗 clean",
+    "ingest_examples": "读入样例 ingest_examples",
+    "train_classifier": "训练分类器 train_classifier",
+    "train_ngrams": "训练字符模型 train_ngrams",
+    "score": "评分 score",
     "redact": "脱敏 redact",
     "dedup": "去重 dedup",
     "decontaminate": "去污染 decontaminate",
@@ -37,7 +42,9 @@ TITLES = {
     "assess": "评测 assess",
 }
 DOCUMENTS = ("VISIT", "PAGE", "DOCUMENT", "SEGMENTED")
-UNITS = {"VISIT": "个网址", "PAGE": "个网页", "DOCUMENT": "篇", "SEGMENTED": "篇", "BLOCKS": "篇", "ITEMS": "题"}
+UNITS = {"VISIT": "个网址", "PAGE": "个网页", "ITEMS": "题"} | dict.fromkeys(
+    ("EXAMPLE", "DOCUMENT", "SEGMENTED", "BLOCKS"), "篇"
+)
 
 
 def collect(store: Store, run: str, cfg: ReportConfig | None = None, failure: str | None = None) -> Facts:
@@ -64,6 +71,7 @@ def collect(store: Store, run: str, cfg: ReportConfig | None = None, failure: st
         failure=failure,
         stages=tuple(stage_facts(manifests, entries) for manifests in by_stage.values()),
         distributions=tuple(_distributions(store, clean[-1])) if clean else (),
+        scored=scored(store, by_stage),
         duplicates=examples.duplicates(store, dedup[-1]) if dedup else None,
         decontaminated=passages.decontaminated(store, tested[-1]) if tested else None,
         verdicts=tuple(verdicts(store, run, by_stage.get("gate", []))),

@@ -57,6 +57,66 @@ class Distribution(Model):
     high_limit: float | None = None
 
 
+class Said(Model):
+    """Held-out texts of about one probability: what was said of them, and the share that was so."""
+
+    said: float
+    was: float
+    texts: int
+
+
+class Decile(Model):
+    """A tenth of some texts, in order of a score."""
+
+    low: float
+    high: float
+    texts: int
+    share: float  # of held-out texts: those of the positive side; of a corpus: those that were kept
+    chars: int = 0
+
+
+class Threshold(Model):
+    """What a threshold does to held-out texts of both sides."""
+
+    threshold: float
+    positives_above: float
+    negatives_above: float
+    precision: float
+
+
+class Classified(Model):
+    """A trained classifier, measured on held-out texts."""
+
+    signal: str
+    title: str  # "质量分 quality"
+    learned_from: tuple[int, int]  # positive and negative texts
+    held_out: tuple[int, int]
+    auc: float
+    average_precision: float
+    brier: float
+    reliability: tuple[Said, ...]
+    deciles: tuple[Decile, ...]
+    thresholds: tuple[Threshold, ...]
+
+
+class Fluency(Model):
+    """A trained character n-gram model, measured on held-out trusted texts."""
+
+    texts: int
+    chars: int
+    by_order: tuple[float, ...]  # bits per character under n-grams of 1, 2, ... characters
+    quantiles: dict[str, float]  # of bits per character over texts
+
+
+class Scored(Model):
+    """Trained scorers, and what they made of the documents."""
+
+    classifiers: tuple[Classified, ...] = ()
+    fluency: Fluency | None = None
+    distributions: tuple[Distribution, ...] = ()  # of every signal over the documents
+    deciles: tuple[Decile, ...] = ()  # of the documents' quality
+
+
 class DuplicatePair(Model):
     """A document that went, and the one that stays."""
 
@@ -202,6 +262,7 @@ class Facts(Model):
     failure: str | None = None  # the message of the error that ended the run
     stages: tuple[StageFacts, ...] = ()
     distributions: tuple[Distribution, ...] = ()
+    scored: Scored | None = None
     duplicates: Duplicates | None = None
     decontaminated: Decontaminated | None = None
     verdicts: tuple[Verdict, ...] = ()

@@ -19,7 +19,7 @@ import altair as alt
 import vl_convert as vlc
 
 from data_contracts.reasons import REASONS
-from tasks.reporting.facts import Distribution, Duplicates, Facts, Scores, StageFacts, Training
+from tasks.reporting.facts import Classified, Distribution, Duplicates, Facts, Scores, StageFacts, Training
 
 # Blue and orange of Okabe and Ito (2008): told apart with any colour vision, and in grey.
 KEPT, REFUSED, QUIET = "#3a7ca5", "#d9822b", "#9aa5ad"
@@ -53,8 +53,11 @@ def pictures(facts: Facts, say: Say = chinese, only: Collection[str] | None = No
         makers["funnel"] = lambda: funnel(stages, say)
     if any(s.reasons for s in stages):
         makers["reasons"] = lambda: reasons(stages, say)
-    for one in facts.distributions:
+    for one in (*facts.distributions, *(facts.scored.distributions if facts.scored else ())):
         makers[f"spread_{one.signal}"] = partial(spread, one, say)
+    for trained in facts.scored.classifiers if facts.scored else ():
+        makers[f"reliability_{trained.signal}"] = partial(reliability, trained, say)
+        makers[f"deciles_{trained.signal}"] = partial(deciles, trained, say)
     if copies and copies.similarity:
         makers["similarity"] = lambda: similarity(copies, say)
     if run:
@@ -131,6 +134,37 @@ def spread(one: Distribution, say: Say) -> Any:
     rule = _chart(limits).mark_rule(color=INK, strokeDash=[4, 3]).encode(x="at:Q")
     chart = bars + rule if limits else bars
     return styled(chart.properties(height=140, title=say(one.title)), HALF)
+
+
+def reliability(one: Classified, say: Say) -> Any:
+    """What was said of held-out texts and what was so: on the dashed line where probabilities come true."""
+    rows = [{"said": r.said, "was": r.was, "texts": r.texts} for r in one.reliability]
+    unit = alt.Scale(domain=[0, 1])
+    x = alt.X("said:Q", title=say("所说的概率 said"), scale=unit, axis=alt.Axis(tickCount=5, grid=False))
+    y = alt.Y("was:Q", title=say("实际的比例 was so"), scale=unit, axis=alt.Axis(tickCount=5))
+    line = _chart(rows).encode(x=x, y=y)
+    size = alt.Size("texts:Q", legend=None, scale=alt.Scale(range=[25, 160]))
+    dots = line.mark_point(color=KEPT, filled=True, opacity=1).encode(size=size)
+    ideal = _chart([{"said": 0, "was": 0}, {"said": 1, "was": 1}]).mark_line(color=INK, strokeDash=[4, 3])
+    chart = ideal.encode(x=x, y=y) + line.mark_line(color=KEPT, strokeWidth=1.6) + dots
+    return styled(chart.properties(height=190, title=say(f"{one.title}: 校准 calibration")), HALF)
+
+
+def deciles(one: Classified, say: Say) -> Any:
+    """Ten equal parts of the held-out texts in order of their score: the share of the positive side in each."""
+    rows = [{"decile": i, "share": d.share} for i, d in enumerate(one.deciles, 1)]
+    axis = alt.Axis(labelAngle=0, ticks=False)
+    bars = (
+        _chart(rows)
+        .mark_bar(color=KEPT)
+        .encode(
+            x=alt.X("decile:O", title=say("十分位, 由低到高 decile, lowest first"), axis=axis),
+            y=alt.Y(
+                "share:Q", title=say("正例比例 positive"), scale=alt.Scale(domain=[0, 1]), axis=alt.Axis(tickCount=5)
+            ),
+        )
+    )
+    return styled(bars.properties(height=190, title=say(f"{one.title}: 十分位 deciles")), HALF)
 
 
 def similarity(found: Duplicates, say: Say) -> Any:

@@ -13,7 +13,7 @@ BINS = 28
 
 
 class Signal(NamedTuple):
-    """A measurement of clean that people look at, and the config keys that limit it."""
+    """A measurement of clean or score that people look at, and the config keys that limit it."""
 
     title: str
     low: str | None = None
@@ -33,6 +33,10 @@ SHOWN = {
     "duplicate_line_ratio": Signal("重复行占比 duplicate lines", None, "max_duplicate_line_ratio"),
     "duplicate_ngram_ratio": Signal("重复片段占比 duplicate n-grams", None, "max_duplicate_ngram_ratio"),
     "unigram_entropy": Signal("字符熵, nat character entropy", "min_unigram_entropy"),
+    "quality": Signal("质量分 quality", "min_quality"),
+    "bits_per_char": Signal("每字比特数 bits per character", None, "max_bits_per_char"),
+    "toxicity": Signal("毒性 toxicity", None, "max_toxicity"),
+    "spam": Signal("垃圾 spam", None, "max_spam"),
 }
 
 # The signal whose value explains a reason (tasks/transforms/quality.py), for the samples of refused rows.
@@ -60,6 +64,10 @@ BEHIND = {
     "advertising": "advert_ratio",
     "machine_made": "machine_ratio",
     "wrong_language": "language",
+    "low_quality": "quality",
+    "high_perplexity": "bits_per_char",
+    "toxic": "toxicity",
+    "spam": "spam",
     "exact_duplicate": "duplicate_of",
     "near_duplicate": "similarity",
     "contaminated": "item",

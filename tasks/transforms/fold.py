@@ -56,9 +56,9 @@ def _table(fold_script: bool) -> Codes:
     for code in range(_ASSIGNED):
         table[code] = _folded(chr(code))
     if fold_script:
-        simplified = _simplified()
+        simple = simplified()
         low = table & ~_NORMALISE
-        table = simplified[low] | (table & _NORMALISE)
+        table = simple[low] | (table & _NORMALISE)
     table.setflags(write=False)
     return table
 
@@ -78,7 +78,7 @@ def _folded(char: str) -> int:
     return ord(lower if len(lower) == 1 else normal[0])
 
 
-def _simplified() -> Codes:
+def simplified() -> Codes:
     """Each code point's simplified form by opencc t2s, for itself where there is none."""
     import opencc
 

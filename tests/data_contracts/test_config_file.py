@@ -87,6 +87,18 @@ def test_units_scientific_numbers_and_anchors_are_read(write):
         ("  - {kind: jsonl, name: a, licence: x}", 6, ["sources.1.path", "required key is missing"]),
         ("  - {kind: jsonl, name: A B, licence: x, path: a}", 6, ['sources.1.name = "A B"', "^[a-z0-9]"]),
         ("  - {kind: jsonl, name: news, licence: x, path: a}", None, ["source names must differ: news"]),
+        (
+            "score: {quality: {wanted: [{kind: text, name: a, licence: x, path: b}]}}",
+            None,
+            ["both `wanted` and `unwanted`"],
+        ),
+        (
+            "score: {spam: {harmful: [{kind: jsn}]}}",
+            6,
+            ["score.spam.harmful.0.kind = 'jsn'", "'jsonl', 'parquet', 'text', 'dataset'"],
+        ),
+        ("score: {spam: {harmful: [{kind: text, pth: b}]}}", 6, ["score.spam.harmful.0.pth", "did you mean path?"]),
+        ("score: {spam: {max_score: 2}}", 6, ["score.spam.max_score = 2", ">= 0 and <= 1"]),
         ("clean: {}\nclean: {}", 7, ["clean", "written twice", ":6"]),
         ("clean:\n  min_chars: 1\n  max_chars: 9\n  min_chars: 2", 9, ["clean.min_chars", "written twice", ":7"]),
         ("clean: [1\nvocab: 2", 7, ["syntax error", "expected ',' or ']'"]),
@@ -155,6 +167,15 @@ def test_paths_of_the_file_are_relative_to_it_and_paths_of_set_to_the_working_fo
     assert load(write(text), ["segment.dictionaries=[c.txt]"]).segment.dictionaries == (str(here / "c.txt"),)
 
 
+def test_paths_of_examples_are_paths(write, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path.parent)
+    example = "[{kind: text, name: a, licence: x, path: b}]"
+    file = write(SOURCES + f"score: {{quality: {{wanted: {example}, unwanted: {example}}}}}\n")
+    cfg = load(file, ["score.quality.unwanted.0.path=c"])
+    assert cfg.score.quality.wanted[0].path == str(tmp_path / "b")
+    assert cfg.score.quality.unwanted[0].path == str(tmp_path.parent / "c")
+
+
 def test_overrides_change_values_and_make_missing_sections(write):
     cfg = load(
         write(SOURCES + "clean:\n"),
@@ -193,8 +214,13 @@ def _leaves(key: str, model: type[BaseModel]) -> list[tuple[str, str]]:
     return [(key, name) for name in model.model_fields]
 
 
-_LISTS = ("sources", "benchmarks")  # whose keys stand in an item
-_KEYS = [leaf for key, model in sections() if key and not key.startswith(_LISTS) for leaf in _leaves(key, model)]
+_LISTS = ("sources", "benchmarks")  # whose keys stand in an item, as those of every example of score do
+_KEYS = [
+    leaf
+    for key, model in sections()
+    if key and not key.startswith(_LISTS) and "kind" not in model.model_fields
+    for leaf in _leaves(key, model)
+]
 
 
 @given(st.sampled_from(_KEYS), st.data())

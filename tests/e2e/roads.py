@@ -178,6 +178,7 @@ def ends_of(store: Path) -> tuple[dict[str, str], dict[str, str]]:
         "extract",
         "boilerplate",
         "clean",
+        "score",
         "redact",
         "dedup",
         "decontaminate",

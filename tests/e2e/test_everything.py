@@ -24,11 +24,10 @@ from tests.e2e.conftest import Road
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(1200)]
 
 STAGES = (
-    "crawl", "ingest", "extract", "boilerplate", "clean", "redact", "dedup", "decontaminate", "segment", "gate", "vocab",
-    "encode", "gate",
-    "pretrain", "assess",
+    "crawl", "ingest", "extract", "boilerplate", "clean", "score", "redact", "dedup", "decontaminate", "segment", "gate",
+    "vocab", "encode", "gate", "pretrain", "assess",
 )  # fmt: skip
-ROW_WISE = ("ingest_visits", "extract", "boilerplate", "clean", "redact", "decontaminate", "segment")
+ROW_WISE = ("ingest_visits", "extract", "boilerplate", "clean", "score", "redact", "decontaminate", "segment")
 MAX_TASK_RUNS = 60
 
 

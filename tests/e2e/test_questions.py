@@ -32,6 +32,7 @@ def test_why_of_a_kept_page_names_every_stage_and_the_warc_record(road: Road):
         "extract",
         "boilerplate",
         "clean",
+        "score",
         "redact",
         "dedup",
         "decontaminate",

@@ -19,10 +19,10 @@ import zstandard
 from data_contracts.config import Place
 from data_contracts.dataset import KEPT, QUARANTINED, Dataset, document_id
 from data_contracts.errors import ConfigError, NothingLeft, TooManyUnreadable
-from data_contracts.schemas import DOCUMENT
+from data_contracts.schemas import DOCUMENT, EXAMPLE
 from data_contracts.sources import JsonLinesSource, ParquetSource, TextSource
 from data_contracts.stages import IngestConfig
-from tasks.ingest import ingest_files
+from tasks.ingest import ingest_examples, ingest_files
 from tasks.readers import jsonl
 from tasks.readers.found import find
 from tasks.store import Store
@@ -102,6 +102,32 @@ def test_packing_changes_nothing(place, tmp_path, pack: Callable[[bytes], bytes]
     found = list(jsonl.records(path, JsonLinesSource(name="s", licence="x", path="x"), 10_000))
     assert [r.text for r in found] == [f"文本{i}" * 50 for i in range(500)] + ["another member"]
     assert not any(r.reason for r in found)
+
+
+def test_a_source_takes_the_records_it_selects_and_the_others_are_counted(place, tmp_path) -> None:
+    records = [{"text": f"第{i}条", "label": i % 3, "spam": i % 2 == 0} for i in range(12)]
+    made = read(place, tmp_path / "x.jsonl", lines(*records, {"text": "没有标签"}), where={"label": 1, "spam": True})
+    assert [r["text"] for r in frame(place, made)] == ["第4条", "第10条"]
+    assert Store(place.store).manifest(made).reasons == {"not_selected": 11}
+    pq.write_table(
+        pa.Table.from_pylist([{"text": r["text"], "label": str(r["label"])} for r in records]), tmp_path / "x.parquet"
+    )
+    source = ParquetSource(name="p", licence="CC0", path=str(tmp_path / "x.parquet"), where={"label": 1})
+    made, _ = ingest_files.run(source, CFG, place)
+    assert [r["text"] for r in frame(place, made)] == ["第1条", "第4条", "第7条", "第10条"]
+    assert Store(place.store).manifest(made).reasons == {"not_selected": 8}
+    source = source.model_copy(update={"where": {"absent": 1}})
+    with pytest.raises((NothingLeft, TooManyUnreadable)):
+        ingest_files.run(source, IngestConfig(), place)
+
+
+def test_examples_are_read_like_files_and_are_no_documents(place, tmp_path) -> None:
+    (tmp_path / "x.jsonl").write_bytes(lines({"text": "甲", "title": "题"}, b"{broken\n", {"text": "甲"}))
+    source = JsonLinesSource(name="s", licence="CC0", path=str(tmp_path / "x.jsonl"), title_field="title")
+    made, _ = ingest_examples.run(source, CFG, place)
+    assert made.schema_label == EXAMPLE.label
+    assert [r["text"] for r in frame(place, made)] == ["甲"]
+    assert Store(place.store).manifest(made).reasons == {"exact_duplicate": 1, "unreadable": 1}
 
 
 def checked_zstd(content: bytes) -> bytes:

@@ -6,7 +6,7 @@ import pytest
 
 from data_contracts.config import AssessmentConfig, CorpusConfig, EverythingConfig, PretrainingConfig
 from data_contracts.decontamination import Benchmark
-from data_contracts.errors import ConfigError, ContractError
+from data_contracts.errors import ConfigError, ContractError, DatasetMissing
 from data_contracts.mixture import MixtureConfig
 from data_contracts.sources import JsonLinesSource, WarcSource
 from data_contracts.stages import GateConfig
@@ -53,6 +53,20 @@ def test_a_contract_that_is_wrong_is_found_before_the_crawl(tmp_path):
     (tmp_path / "a.jsonl").write_text("{}")
     with pytest.raises(ContractError, match=r"none\.odcs\.yaml"):
         preflight.check(CorpusConfig(sources=(source,), gate=GateConfig(corpus=str(tmp_path / "none.odcs.yaml"))))
+
+
+def test_examples_that_are_not_there_are_named_before_the_crawl(tmp_path):
+    (tmp_path / "a.jsonl").write_text("{}")
+    source = {"kind": "jsonl", "name": "s", "licence": "x", "path": str(tmp_path / "a.jsonl")}
+    gone = source | {"name": "gone", "path": str(tmp_path / "gone.jsonl")}
+    base = {"sources": [source], "store": str(tmp_path / "store")}
+    quality = {"wanted": [source], "unwanted": [gone]}
+    with pytest.raises(ConfigError, match="source gone"):
+        preflight.check(CorpusConfig.model_validate(base | {"score": {"quality": quality}}))
+    quality = {"wanted": [source], "unwanted": [{"kind": "dataset", "dataset": "corpus/gone"}]}
+    with pytest.raises(DatasetMissing, match="corpus/gone"):
+        preflight.check(CorpusConfig.model_validate(base | {"score": {"quality": quality}}))
+    preflight.check(CorpusConfig.model_validate(base | {"score": {"bits_per_char": {"trusted": [source]}}}))
 
 
 def test_a_mixture_speaks_of_the_sources_of_the_config(tmp_path):

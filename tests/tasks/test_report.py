@@ -26,6 +26,7 @@ SECTIONS = [
     "funnel",
     "stages",
     "quality",
+    "scored",
     "duplicates",
     "decontamination",
     "contracts",
@@ -38,7 +39,8 @@ SECTIONS = [
     "config",
 ]
 
-FEW = {"distributions": (), "training": None, "duplicates": None}  # pictures that a test does not look at
+# pictures that a test does not look at
+FEW = {"distributions": (), "scored": None, "training": None, "duplicates": None}
 
 
 @pytest.fixture(scope="module")
@@ -97,6 +99,9 @@ def test_every_section_has_its_content(whole: str):
         "已缓存 Cached",
         "text.mean_chars",
         "train-9c1f",
+        "AUC 0.9712",
+        "质量十分位",
+        "4-gram 6.31",
     ):
         assert part in whole
     assert whole.count("<svg") == len(pictures.pictures(told_run.a_run())) + 1  # the lineage is drawn, too
@@ -117,7 +122,7 @@ def test_a_run_without_anything_says_what_is_missing():
     html = render(Facts(project="x", run="r", flow="corpus", started_at=""))
     for section in SECTIONS:
         assert f'id="{section}"' in html
-    assert html.count('<p class="soft">') == 12
+    assert html.count('<p class="soft">') == 13
     assert "<svg" not in html
     assert markdown(Facts(project="x", run="r", flow="corpus", started_at="")).startswith("# 字流 x")
 

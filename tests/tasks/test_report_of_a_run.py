@@ -30,6 +30,7 @@ SECTIONS = [
     "funnel",
     "stages",
     "quality",
+    "scored",
     "duplicates",
     "contracts",
     "words",
@@ -41,7 +42,12 @@ SECTIONS = [
     "config",
 ]
 
-FEW = {"distributions": (), "training": None, "duplicates": None}  # pictures that a test does not look at
+FEW = {
+    "distributions": (),
+    "scored": None,
+    "training": None,
+    "duplicates": None,
+}  # pictures that a test does not look at
 
 
 # A run of real stages over invented documents.

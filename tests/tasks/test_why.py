@@ -55,6 +55,16 @@ def test_a_channel_or_version_can_be_asked_instead_of_the_newest_run(store):
     assert why.explain(store, "file:b#3", "corpus/toy") == why.explain(store, "file:b#3")
 
 
+def test_scores_are_told_by_the_stage_that_gave_them(place, store):
+    """Two stages after each other: the second passes the scores on and does not tell them again."""
+    with journal.keep("toy", place) as run:
+        given, _ = toy.source.run(toy.Invented(rows=3), place)
+        scored, _ = toy.scored.run(given, toy.Least(min_chars=0), place)
+        toy.least.run(scored, toy.Least(min_chars=0), place)
+    ((_, steps),) = why.explain(store, "file:a#2", run.run)
+    assert [s.values for s in steps] == [{}, {"quality": 0.75, "spam": 0.25}, {"length": 3.0}]
+
+
 def test_what_was_never_seen_says_so(store, tmp_path):
     with pytest.raises(DatasetMissing, match="not seen"):
         why.explain(store, "http://nowhere.example/")

@@ -26,6 +26,7 @@ from tasks.reporting.facts import (
     Training,
     WordFacts,
 )
+from tests.tasks.told_scoring import a_scoring
 
 ROAD = [
     ("crawl", "抓取 crawl", 431, {"redirected": 14, "http_error": 9, "robots_disallowed": 22, "not_html": 6}, "个网址"),
@@ -324,6 +325,7 @@ def a_run(failing: bool = False) -> Facts:
             a_distribution("symbol_ratio", "符号占比 symbol ratio", 0.03, 0.03, False, high=0.1),
             a_distribution("duplicate_line_ratio", "重复行占比 duplicate lines", 0.05, 0.12, False, high=0.3),
         ),
+        scored=a_scoring(a_distribution("quality", "质量分 quality", 0.7, 0.2, False, low=0.3)),
         decontaminated=a_contamination(),
         duplicates=Duplicates(
             exact=63,

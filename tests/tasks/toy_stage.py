@@ -73,6 +73,16 @@ def dying(room: Room, name: str) -> list[Shard]:
     os._exit(9)
 
 
+def mark_scored(frame: pl.LazyFrame, cfg: Least) -> pl.LazyFrame:
+    return frame.with_columns(quality=pl.lit(0.75), spam=pl.lit(0.25), reason=pl.lit(None, pl.String))
+
+
+@stage(schema=DOCUMENT)
+def scored(documents: Inputs, cfg: Least, work: Work) -> list[Shard]:
+    """打分 scored: DOCUMENT -> DOCUMENT."""
+    return work.each_shard(mark_scored, documents, cfg)
+
+
 @stage(schema=DOCUMENT)
 def source(cfg: Invented, work: Work) -> list[Shard]:
     """发明 source: -> DOCUMENT. Invented documents."""
