@@ -11,10 +11,12 @@ import errno
 import fcntl
 import hashlib
 import os
+import re
 import uuid
 from collections.abc import Iterator
 from pathlib import Path
 
+import polars as pl
 from filelock import FileLock
 
 from data_contracts.errors import StoreError
@@ -36,10 +38,17 @@ def explained(where: object) -> Iterator[None]:
     """Turn an operating-system error about storage into a StoreError that says what to do."""
     try:
         yield
-    except OSError as error:
-        if error.errno in _ADVICE:
-            raise StoreError(f"cannot write {where}: {_ADVICE[error.errno]}") from error
+    except (OSError, pl.exceptions.ComputeError) as error:
+        number = error.errno if isinstance(error, OSError) else _wrapped_number(error)
+        if number in _ADVICE:
+            raise StoreError(f"cannot write {where}: {_ADVICE[number]}") from error
         raise
+
+
+def _wrapped_number(error: pl.exceptions.ComputeError) -> int | None:
+    """The number of an operating-system error inside one of polars, whose writers pass some on as text only."""
+    found = re.search(r"\(os error (\d+)\)", str(error))
+    return int(found[1]) if found else None
 
 
 def sha256_of(path: Path) -> str:

@@ -9,6 +9,7 @@ import pytest
 
 from data_contracts.reasons import REASONS
 from data_contracts.stages import CleanConfig
+from deployments.demo import texts
 from tasks.clean import mark
 
 PARAGRAPH = (
@@ -125,6 +126,13 @@ GOOD = {
 
 def test_good_texts_of_many_genres_pass_the_default_profile() -> None:
     assert dict(zip(GOOD, reasons(list(GOOD.values())), strict=True)) == dict.fromkeys(GOOD)
+
+
+@pytest.mark.parametrize("name", ["classics", "novels", "recipes", "statutes", "traditional"])
+def test_literature_and_law_are_not_taken_for_spam(name: str) -> None:
+    found = mark(frame([text.text[:2000] for text in texts.archive(name)]), CleanConfig()).collect()
+    spam = ("flagged_words", "advertising", "machine_made")
+    assert found.filter(pl.col("reason").is_in(spam))["text"].to_list() == []
 
 
 def test_quarantined_rows_keep_the_measurement_that_broke_them() -> None:
