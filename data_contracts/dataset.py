@@ -59,6 +59,7 @@ class Shard(Model):
     rows_kept: int = 0
     reasons: dict[str, int] = Field(default_factory=dict)  # quarantined rows by reason
     chars: int = 0  # characters of the kept rows' `text`
+    sources: tuple[tuple[str, str, int, int], ...] = ()  # source, licence, kept documents, their characters
     text_bytes: int = 0  # UTF-8 bytes of what was read: text, or page bodies
     measures: dict[str, float] = Field(default_factory=dict)  # a stage's own figures, summed over shards
     seconds: float = 0.0

@@ -132,10 +132,12 @@ def profile(
 
 @app.command()
 def lineage(
-    wanted: Annotated[str, typer.Argument(help="版本, 通道或运行 (version, channel or run)")],
+    wanted: Annotated[
+        str, typer.Argument(help="版本, 通道, 运行, 网址或文档编号 (version, channel, run, URL, document id)")
+    ],
     store: StoreOption = default_store(),
 ) -> None:
-    """血缘 what a dataset or model was made of, back to the crawl."""
+    """血缘 what a dataset, model or document was made of, back to the crawl."""
     import deployments.questions as questions
 
     raise typer.Exit(questions.lineage(store, wanted))
@@ -155,6 +157,21 @@ def segmentation_score(
     from deployments.word_scores import segmentation_score as scored
 
     raise typer.Exit(scored(gold, training, dictionary, hmm, json))
+
+
+@app.command()
+def diff(
+    before: Annotated[
+        str, typer.Argument(help="版本, 阶段, 通道; 加 ~1 为上一个 (version, stage, channel; ~1: the one before)")
+    ],
+    after: Annotated[str, typer.Argument(help="同上 (likewise)")],
+    samples: Annotated[int, typer.Option(help="每种变化的样例数 (samples of every move)")] = 3,
+    store: StoreOption = default_store(),
+) -> None:
+    """比较 two datasets: rows, reasons, sources, samples, config and code."""
+    from deployments.comparing import diff as compare
+
+    raise typer.Exit(compare(store, before, after, samples))
 
 
 @app.command()

@@ -8,7 +8,7 @@ from data_contracts.clean_profiles import PROFILES
 from data_contracts.errors import ConfigError
 from data_contracts.reasons import sentence
 from deployments.display import screen
-from deployments.running import explained
+from deployments.outcome import explained
 from deployments.wording import both, language
 from tasks.portrait import Profile, profile
 from tasks.store import Store

@@ -15,7 +15,7 @@ from data_contracts.errors import DatasetMissing
 from data_contracts.reasons import sentence
 from data_contracts.units import human
 from deployments.display import screen, speed
-from deployments.running import explained
+from deployments.outcome import explained
 from deployments.wording import both, language
 from tasks import garbage
 from tasks import lineage as ancestry
@@ -130,10 +130,15 @@ _FATES = {
 
 
 def lineage(root: str, wanted: str) -> int:
-    """The tree of datasets behind one, back to the crawl, with every source and licence."""
+    """The tree of datasets behind a dataset or a document, back to the crawl, with every source and licence."""
     with explained() as outcome:
         store = Store(root)
-        for manifest in ancestry.find(store, wanted)[-1:]:
+        try:
+            found = ancestry.find(store, wanted)[-1:]
+        except DatasetMissing as missing:
+            found = []
+            _say_origin(store, wanted, missing)
+        for manifest in found:
             tree = Tree(_line(manifest))
             _grow(store, manifest, tree, set())
             screen.print(tree)
@@ -146,6 +151,23 @@ def lineage(root: str, wanted: str) -> int:
                     markup=False,
                 )
     return outcome.code
+
+
+def _say_origin(store: Store, key: str, missing: DatasetMissing) -> None:
+    """Through which datasets of the newest run a document came, and where it was fetched or read."""
+    try:
+        documents = document_history.explain(store, key)
+    except DatasetMissing:
+        raise missing from None
+    for doc_id, steps in documents:
+        tree = branch = Tree(f"[bold]{doc_id}[/bold]  {escape(key)}")
+        for step in reversed(steps):
+            branch = branch.add(f"{_line(store.manifest(step.dataset))}  {both(*_FATES[step.fate][:2])}")
+        first = steps[0]
+        where = {k: first.facts[k] for k in ("fetched_at", "warc", "archive", "offset") if k in first.facts}
+        for name, value in (first.origin | where).items():
+            branch.add(escape(f"{name}: {value}"))
+        screen.print(tree)
 
 
 def _grow(store: Store, manifest: Manifest, tree: Tree, seen: set[str]) -> None:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import os
 import signal
-import traceback
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
@@ -22,9 +21,9 @@ from data_contracts.config import (
 )
 from data_contracts.config_file import load
 from data_contracts.dataset import Dataset
-from data_contracts.errors import ZiliuError
 from deployments import display
 from deployments.client import connect
+from deployments.outcome import explained
 from deployments.server import Server, start
 from deployments.wording import both
 from tasks import journal, preflight
@@ -98,30 +97,6 @@ def show_outcome(server: Server, cfg: EverythingConfig) -> None:
     screen.print(f"{both('界面', 'UI')}: {where}", soft_wrap=True)
     if server.note:
         screen.print(server.note)
-
-
-class Outcome:
-    """The exit code of what ran inside `explained`."""
-
-    code = 0
-
-
-@contextlib.contextmanager
-def explained() -> Iterator[Outcome]:
-    """Turn an error into a message and an exit code; only an unforeseen one shows its traceback."""
-    outcome = Outcome()
-    try:
-        yield outcome
-    except ZiliuError as error:
-        display.fail(str(error))
-        outcome.code = error.exit_code
-    except KeyboardInterrupt:
-        display.fail(both("已中断; 再次运行会接着做", "interrupted; the same command goes on from here"))
-        outcome.code = 130
-    except Exception:
-        display.complaint.print(traceback.format_exc(), markup=False)
-        display.fail(both("意外错误, 请报告", "an unforeseen error; please report it"))
-        outcome.code = 1
 
 
 @contextlib.contextmanager

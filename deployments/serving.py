@@ -5,7 +5,7 @@ from __future__ import annotations
 import signal
 
 from deployments import display
-from deployments.running import explained
+from deployments.outcome import explained
 from deployments.server import start
 from deployments.wording import both
 

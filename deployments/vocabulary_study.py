@@ -14,7 +14,7 @@ from data_contracts.errors import ConfigError
 from data_contracts.study import StudyConfig, study_of
 from data_contracts.training import CausalModelConfig
 from deployments.display import screen
-from deployments.running import explained
+from deployments.outcome import explained
 from deployments.wording import both
 from tasks.reporting.study_page import COLUMNS, rows_of, study_page
 from tasks.store import Store, find_input

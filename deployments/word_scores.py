@@ -10,7 +10,7 @@ from rich.table import Table
 
 from data_contracts.stages import SegmentConfig
 from deployments.display import screen
-from deployments.running import explained
+from deployments.outcome import explained
 from deployments.wording import both
 from tasks.segmentation_score import score_files
 

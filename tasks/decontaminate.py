@@ -50,6 +50,7 @@ def untouched(shard: Shard, text_bytes: int = 0) -> Shard:
         rows_in=shard.rows_kept,
         rows_kept=shard.rows_kept,
         chars=shard.chars,
+        sources=shard.sources,
         text_bytes=text_bytes,
     )
 

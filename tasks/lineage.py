@@ -31,20 +31,36 @@ def ancestors(store: Store, manifest: Manifest) -> list[Manifest]:
 
 
 def find(store: Store, wanted: str) -> list[Manifest]:
-    """The datasets that a version, a name "stage/version", a channel or a run stands for, newest last."""
+    """The datasets that a version, a name "stage/version", a stage, a channel or a run stands for, newest last.
+
+    `clean~1` is the dataset before the newest of clean, `corpus/news~1` what the channel pointed to before.
+    """
+    name, _, back = wanted.partition("~")
+    if name != wanted and back.isdecimal():
+        return _earlier(store, name, int(back))
     channels = store.channels()
     if wanted in channels:
         return [store.manifest(channels[wanted])]
     run = store.folder.read(f"runs/{wanted}/stages.json")
     if run:
         return [store.manifest(s["dataset"]) for s in json.loads(run)["stages"]]
-    found = [m for m in store.datasets() if f"{m.stage}/{m.version}" == wanted or m.version.startswith(wanted)]
-    found = found or [m for m in store.datasets() if m.measures.get("run") == wanted]
+    every = store.datasets()
+    found = [m for m in every if f"{m.stage}/{m.version}" == wanted or m.version.startswith(wanted)]
+    found = found or [m for m in every if m.stage == wanted or m.measures.get("run") == wanted]
     if not found:
         raise DatasetMissing(
             f"no dataset, channel or run in {store.root} is called {wanted!r}; `ziliu show` lists them"
         )
     return found
+
+
+def _earlier(store: Store, name: str, back: int) -> list[Manifest]:
+    """A stage's dataset or a channel's, so many before the newest."""
+    pointed = [entry["dataset"] for entry in store.history(name)]
+    found = [store.manifest(d) for d in pointed] or [m for m in store.datasets() if m.stage == name]
+    if back >= len(found):
+        raise DatasetMissing(f"{name} has {len(found)} datasets in {store.root}, none so far back as ~{back}")
+    return [found[-1 - back]]
 
 
 def newest_run(store: Store) -> str | None:
@@ -59,15 +75,20 @@ def archives_of(manifest: Manifest) -> dict[str, File]:
 
 
 def sources_of(store: Store, manifest: Manifest) -> list[dict[str, Any]]:
-    """Source, licence, documents and characters of a dataset of documents, most characters first."""
-    frame = store.scan(f"{manifest.stage}/{manifest.version}", KEPT)
-    return (
-        frame.group_by("source", "licence")
-        .agg(documents=pl.len(), chars=pl.col("text").str.len_chars().sum())
-        .sort("chars", "source", descending=[True, False])
-        .collect(engine="streaming")
-        .to_dicts()
-    )
+    """Source, licence, documents and characters of a dataset of documents, most characters first.
+
+    The shards have counted them; texts are read only where a dataset is older than that.
+    """
+    if all(s.sources or not s.rows_kept for s in manifest.shards):
+        columns = {"source": pl.String(), "licence": pl.String(), "documents": pl.Int64(), "chars": pl.Int64()}
+        rows = [row for shard in manifest.shards for row in shard.sources]
+        counted = pl.LazyFrame(rows, schema=columns, orient="row").group_by("source", "licence").sum()
+    else:
+        frame = store.scan(f"{manifest.stage}/{manifest.version}", KEPT)
+        counted = frame.group_by("source", "licence").agg(
+            documents=pl.len(), chars=pl.col("text").str.len_chars().sum()
+        )
+    return counted.sort("chars", "source", descending=[True, False]).collect(engine="streaming").to_dicts()
 
 
 def card_facts(store: Store, blocks: Dataset) -> dict[str, Any]:

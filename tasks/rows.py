@@ -74,16 +74,26 @@ def shard(
     if signals is not None:
         files[SIGNALS] = room.put(signals)
     counts = [c for c in marked.columns if c.startswith(COUNT_PREFIX)]
+    sources = _sources(kept)
     return Shard(
         content=_content(kept, schema, files[KEPT]),
         files=files,
         rows_in=marked.height,
         rows_kept=kept.height,
         reasons=dict(sorted(refused["reason"].value_counts().iter_rows())),
-        chars=int(kept["text"].str.len_chars().sum()) if "text" in kept.columns else 0,
+        chars=sum(chars for *_, chars in sources),
+        sources=sources,
         text_bytes=text_bytes,
         measures={c.removeprefix(COUNT_PREFIX): float(marked[c].sum() or 0) for c in counts} | dict(measures or {}),
     )
+
+
+def _sources(kept: pl.DataFrame) -> tuple[tuple[str, str, int, int], ...]:
+    """Source, licence, documents and characters of rows that have a text."""
+    if "text" not in kept.columns:
+        return ()
+    chars = pl.col("text").str.len_chars().sum().cast(pl.Int64)
+    return tuple(kept.group_by("source", "licence").agg(pl.len(), chars).sort("source", "licence").iter_rows())
 
 
 def _signals(marked: pl.DataFrame, schema: Schema) -> pl.DataFrame | None:

@@ -150,11 +150,10 @@ class Store:
 
     def datasets(self) -> list[Manifest]:
         """Every manifest of the store, oldest first."""
-        found = [
-            self.find(*name.removeprefix("datasets/").removesuffix(".json").split("/"))
-            for name in self.folder.names("datasets")
-        ]
-        return sorted((m for m in found if m), key=lambda m: m.created_at)
+        names = self.folder.names("datasets")
+        found = [(self.find(*n.removeprefix("datasets/").removesuffix(".json").split("/")), n) for n in names]
+        made = {n: (m.created_at, self.folder.path(n).stat().st_mtime_ns) for m, n in found if m}  # many in one second
+        return [m for m, n in sorted(found, key=lambda one: made.get(one[1], ("", 0))) if m]
 
     def scan(self, dataset: Dataset | str, which: str = KEPT) -> pl.LazyFrame:
         """All shards of one file of a dataset as one frame; quarantined shards may differ in their measurements."""

@@ -7,7 +7,8 @@ from pathlib import Path
 
 from data_contracts.config_file import load
 from deployments.demo.site_server import PORT, DemoSite, chosen_port
-from deployments.running import explained, run
+from deployments.outcome import explained
+from deployments.running import run
 
 CONFIG = Path(__file__).parent.parent / "configs" / "demo.yaml"
 
