@@ -23,20 +23,14 @@ many for each that shares one band key.
 
 from __future__ import annotations
 
-import polars as pl
-
-from data_contracts.dataset import KEPT, File, Shard
+from data_contracts.dataset import KEPT
 from data_contracts.schemas import DOCUMENT
 from data_contracts.stages import DedupConfig
-from tasks.copies import keeping, linking, meeting, repeating, tables
-from tasks.copies.linking import BANDS, CARDS, UNIT_OF, UNITS
+from tasks.copies import keeping, linking, meeting, repeating
 from tasks.copies.marking import mark_shard
-from tasks.copies.meeting import ADDRESSES
+from tasks.copies.signing import sign_shard
 from tasks.copies.tables import own_rows
-from tasks.rows import Room
 from tasks.stage import stage
-from tasks.transforms.precedence import columns_of
-from tasks.transforms.signatures import sign
 from tasks.work import Inputs, Output, Work
 
 
@@ -57,15 +51,3 @@ def dedup(documents: Inputs, cfg: DedupConfig, work: Work) -> Output:
         for shard, own, lost, cut in zip(shards, signed, gone, repeats, strict=True)
     ]
     return Output([made[0] for made in work.each(mark_shard, marked)], measures={"near_duplicate_similarity": similar})
-
-
-def sign_shard(room: Room, source: File, cfg: DedupConfig) -> list[Shard]:
-    """What dedup must know of one shard, as four tables."""
-    path = room.store.path(source)
-    wanted = dict.fromkeys(("doc_id", "url", "source", "text", *columns_of(cfg.keep)))
-    documents = pl.read_parquet(path, columns=[c for c in wanted if c in pl.read_parquet_schema(path)])
-    made = sign(documents, cfg)
-    names = (UNITS, BANDS, CARDS, UNIT_OF, ADDRESSES)
-    files = {name: tables.put(room, table) for name, table in zip(names, made, strict=True)}
-    measures = {"bands": float(len(made.bands)), "addresses": float(len(made.addresses))}
-    return [Shard(content=files[CARDS].sha256, files=files, rows_in=len(made.units), measures=measures)]

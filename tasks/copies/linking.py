@@ -16,6 +16,7 @@ import numpy as np
 from data_contracts.dataset import File, Shard
 from data_contracts.stages import DedupConfig
 from tasks.copies import tables
+from tasks.copies.signing import BANDS, CARDS, UNITS
 from tasks.copies.tables import Part
 from tasks.rows import Room
 from tasks.transforms import clusters
@@ -23,7 +24,6 @@ from tasks.transforms.clusters import Table
 from tasks.transforms.signatures import signatures_of
 from tasks.work import Work
 
-UNITS, BANDS, CARDS, UNIT_OF = "units.table", "bands.table", "cards.table", "unit_of.table"  # what signing makes
 EDGES, MOVED = "edges.table", "moved"
 
 

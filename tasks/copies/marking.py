@@ -21,7 +21,7 @@ from data_contracts.stages import DedupConfig
 from tasks import rows
 from tasks.copies import tables
 from tasks.copies.keeping import FATES
-from tasks.copies.linking import CARDS, UNIT_OF
+from tasks.copies.signing import CARDS, UNIT_OF
 from tasks.rows import Room
 from tasks.transforms import clusters, paragraphs
 from tasks.transforms.clusters import Table

@@ -10,20 +10,19 @@ two crawls. It follows the page that stays: where that is a copy itself, both na
 from __future__ import annotations
 
 import numpy as np
-import polars as pl
 
 from data_contracts.dataset import KEPT, File, Shard
 from data_contracts.stages import DedupConfig
 from tasks.copies import tables
-from tasks.copies.linking import BANDS, CARDS, UNIT_OF
+from tasks.copies.signing import ADDRESSES, BANDS, CARDS, UNIT_OF, read
 from tasks.copies.tables import Part
 from tasks.rows import Room
 from tasks.transforms import addresses, clusters
-from tasks.transforms.precedence import columns_of, precedence
+from tasks.transforms.precedence import precedence
 from tasks.transforms.signatures import cards
 from tasks.work import Work
 
-ADDRESSES, GIVING_WAY, FOLLOWERS = "addresses.table", "giving_way.table", "followers.table"
+GIVING_WAY, FOLLOWERS = "giving_way.table", "followers.table"
 
 
 def met(work: Work, shards: list[Shard], signed: list[Shard], cfg: DedupConfig) -> list[Shard]:
@@ -58,14 +57,11 @@ def meet(room: Room, part: Part, listed: File) -> list[Shard]:
 
 def without(room: Room, source: File, signed: Shard, giving_way: File, cfg: DedupConfig) -> list[Shard]:
     """Cards and bands of a shard without some of its rows, and these as followers of other texts."""
-    path = room.store.path(source)
-    columns = dict.fromkeys(("doc_id", "text", *columns_of(cfg.keep)))
-    documents = pl.read_parquet(path, columns=[c for c in columns if c in pl.read_parquet_schema(path)])
     given = tables.load(room.store, giving_way)
     rows = given[:, 0].astype(np.int64)
     unit_of = tables.load(room.store, signed.files[UNIT_OF])[:, 0].astype(np.int64)
     own = tables.load(room.store, signed.files[CARDS])
-    rank = precedence(documents, cfg.keep)
+    rank = precedence(read(room, source, cfg), cfg.keep)
     stays = np.ones(len(rank), dtype=bool)
     stays[rows] = False
     left = cards(own[:, clusters.DIGEST], unit_of, rank, stays)

@@ -10,16 +10,16 @@ refrain or a quotation that many documents share would go too, and tear them: th
 from __future__ import annotations
 
 import numpy as np
-import polars as pl
 
 from data_contracts.dataset import KEPT, File, Shard
 from data_contracts.stages import DedupConfig
 from tasks.copies import tables
 from tasks.copies.marking import marks
+from tasks.copies.signing import read
 from tasks.copies.tables import Part
 from tasks.rows import Room
 from tasks.transforms import paragraphs
-from tasks.transforms.precedence import columns_of, precedence
+from tasks.transforms.precedence import precedence
 from tasks.work import Work
 
 LISTED, REPEATS = "listed.table", "repeats.table"
@@ -44,9 +44,7 @@ def repeats(
 
 def list_paragraphs(room: Room, source: File, signed: Shard, removals: File | None, cfg: DedupConfig) -> list[Shard]:
     """The long paragraphs of the rows that stay."""
-    path = room.store.path(source)
-    columns = dict.fromkeys(("doc_id", "text", *columns_of(cfg.keep)))
-    documents = pl.read_parquet(path, columns=[c for c in columns if c in pl.read_parquet_schema(path)])
+    documents = read(room, source, cfg)
     stay = np.flatnonzero(marks(room, signed, removals)[0].is_null().to_numpy())
     lines = paragraphs.long_lines(documents["text"].gather(stay).to_list(), cfg.min_paragraph_chars, cfg.fold_script)
     table = paragraphs.listed(lines, precedence(documents, cfg.keep)[stay], stay)
