@@ -91,19 +91,24 @@ def choose(room: Room, part: Part, members: File, units: File, cfg: DedupConfig)
     """What goes of one part of the clusters."""
     rows, _ = tables.between(room.store, members, part)
     cluster = clusters.settled(rows[:, :2], rows[:, _RANK])
-    gone, kept = rows[cluster.order[cluster.gone]], rows[cluster.kept[cluster.gone]]
-    differs = (gone[:, _DIGEST] != kept[:, _DIGEST]).any(axis=1)
-    why = np.where(gone[:, _FOLLOWER] > 0, _SAME_URL, np.where(differs, _NEAR, _EXACT))
+    gone, kept = cluster.order[cluster.gone], cluster.kept[cluster.gone]
+    place, follower = rows[gone, _PLACE], rows[gone, _FOLLOWER]
+    differs = (rows[gone, _DIGEST] != rows[kept, _DIGEST]).any(axis=1)
+    why = np.where(follower > 0, _SAME_URL, np.where(differs, _NEAR, _EXACT))
     open_, near = why != _EXACT, why == _NEAR
     alike = np.ones(len(gone))
-    alike[open_] = _similarity(room.store, units, kept[open_, _PLACE], gone[open_, _PLACE], cfg)
-    shard, unit = gone[:, _PLACE] >> np.uint64(32), gone[:, _PLACE] & np.uint64(0xFFFFFFFF)
-    table = np.column_stack(
-        [shard, unit, kept[:, _DOC_ID], alike.view(np.uint64), why.astype(np.uint64), gone[:, _FOLLOWER]]
-    )
-    file = tables.put(room, table[np.lexsort((table[:, 1], table[:, 0]))])
+    alike[open_] = _similarity(room.store, units, rows[kept[open_], _PLACE], place[open_], cfg)
+    documents = rows[gone, _DOCUMENTS].astype(np.float64)
+    columns = [
+        place >> np.uint64(32), place & np.uint64(0xFFFFFFFF), rows[kept, _DOC_ID], alike.view(np.uint64),
+        why.astype(np.uint64), follower,
+    ]  # fmt: skip
+    del rows, cluster, gone, kept
+    order = np.argsort(place, kind="stable")  # by shard, then unit
+    table = np.column_stack([column[order] for column in columns])
+    file = tables.put(room, table)
     steps = np.floor(alike[near] * 20 + 1e-9).astype(np.int64)
-    counted = np.bincount(steps, weights=gone[near, _DOCUMENTS].astype(np.float64), minlength=1)
+    counted = np.bincount(steps, weights=documents[near], minlength=1)
     measures = {f"{NEAR}{step / 20:.2f}": float(counted[step]) for step in np.flatnonzero(counted)}
     return [Shard(content=file.sha256, files={REMOVALS: file}, rows_in=len(table), measures=measures)]
 

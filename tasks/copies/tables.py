@@ -87,7 +87,9 @@ def between(store: Store, files: File, part: Part) -> tuple[Table, Places]:
         start, stop = (table.first_from(end) for end in part.ends)
         rows.append(np.array(table.rows[start:stop]))
         places.append(np.arange(start, stop, dtype=np.uint64) + np.uint64(number << 32))
-    return np.concatenate(rows), np.concatenate(places)
+    at = np.concatenate(places)
+    del places
+    return np.concatenate(rows), at
 
 
 def keyed(store: Store, files: File, key: int) -> Table:
