@@ -82,6 +82,8 @@ def tidied(text: pl.Series, needs: Needs) -> pl.Series:
     hidden = suspect & ((needs & (CONTROLS | FULL_WIDTH)) > 0)  # markup may appear once those are gone
     suspect[suspect] = text.filter(pl.Series(suspect)).str.contains(_MARKUP).to_numpy()
     compose = hidden | ((needs & UNSTABLE) > 0)
+    plain = compose & ((needs & (CONTROLS | FULL_WIDTH)) == 0)  # Greek letters and the like: most are NFC already
+    compose[plain] = [not unicodedata.is_normalized("NFC", t) for t in text.filter(pl.Series(plain))]
     text = on_rows(text, compose, lambda some: _strings([_composed(t) for t in some]))
     text = on_rows(text, suspect | compose, lambda some: _strings([_unmarked(t) for t in some]))
     return on_rows(text, suspect | compose | ((needs & _EDITED) > 0), _edited)

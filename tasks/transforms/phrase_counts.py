@@ -42,6 +42,7 @@ class _Phrases(NamedTuple):
     groups: Table  # [groups + 1] first phrase of each group
     begins: Table  # [phrases + 1] where each phrase begins in `points`
     points: Points
+    pairs: Table  # [0x10000] bool: whether some phrase begins with two characters of this hash
     lists: Table  # [phrases] index into LISTS
     names: Table  # [phrases] number of the phrase, the same for both scripts
 
@@ -57,15 +58,16 @@ def found(codes: Codes) -> Found:
 @compiled
 def _count(
     points: Points, starts: Table, lengths: Table,
-    heads: Table, groups: Table, begins: Table, wanted: Points, lists: Table, names: Table, strewn: Table,
+    heads: Table, groups: Table, begins: Table, wanted: Points, pairs: Table, lists: Table, names: Table, strewn: Table,
     last_row: Table, chars: Table, pieces: Table, different: Table,
 ) -> None:  # fmt: skip
     for row in range(len(starts)):
         i, end = starts[row], starts[row] + lengths[row]
         while i < end:
-            group = np.int64(heads[points[i]])
+            first = points[i]
+            group = np.int64(heads[first])
             i += 1
-            if group == 0:
+            if group == 0 or not (pairs[_pair(first, points[min(i, end - 1)])] or strewn[points[min(i, end - 1)]]):
                 continue
             for phrase in range(groups[group - 1], groups[group]):
                 behind = _behind(points, i, end, wanted, begins[phrase] + 1, begins[phrase + 1], strewn)
@@ -77,6 +79,14 @@ def _count(
                     last_row[name] = row
                     i = behind
                     break
+
+
+@compiled
+def _pair(first: int, second: int) -> Any:
+    """A hash below 0x10000 of the two characters that a phrase begins with, in lower case."""
+    if 65 <= second <= 90:
+        second += 32
+    return np.int64(first * 31 + second * 977) & 0xFFFF
 
 
 @compiled
@@ -117,11 +127,14 @@ def _phrases() -> _Phrases:
     heads = np.zeros(0x110000, np.uint16)
     for number, i in enumerate(groups):
         heads[ord(firsts[i])] = number + 1
+    pairs = np.zeros(0x10000, bool)
+    pairs[[int(_pair(ord(form[0]), ord(form[1]))) for form, _, _ in ordered]] = True
     return _Phrases(
         heads=heads,
         groups=np.array([*groups, len(ordered)]),
         begins=np.cumsum([0, *(len(e[0]) for e in ordered)]),
         points=np.array([ord(c) for e in ordered for c in e[0]], np.uint32),
+        pairs=pairs,
         lists=np.array([e[1] for e in ordered]),
         names=np.array([e[2] for e in ordered]),
     )

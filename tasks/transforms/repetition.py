@@ -22,7 +22,7 @@ Table = npt.NDArray[Any]
 TOP_CHARS = 4  # about two to three words, the middle of MAP-CC's top 2-, 3- and 4-gram rules
 SHORT_CHARS = 5  # MAP-CC: duplicate 5- to 10-grams; templates differ too often for longer ones
 DUPLICATE_CHARS = 13  # ChineseWebText: repeated 13-grams of characters
-SAMPLE = 2048  # n-grams of one row; of a row ten times as long the shares are right to about .1
+SAMPLE = 1024  # n-grams of one row; of a row ten times as long the shares are right to about .1
 MAX_CHARS = 1_000_000  # only so much of a text is looked at, which bounds memory
 _SLOTS = 4 * SAMPLE  # of the hash table for n-grams; it is never more than half full
 _ODD = np.uint64(0x9E3779B97F4A7C15)
@@ -46,8 +46,8 @@ def repetition(codes: Codes) -> Repetition:
     found = Repetition(*(np.zeros(len(codes.lengths)) for _ in Repetition._fields))
     longest = int(min(codes.lengths.max(initial=1), MAX_CHARS)) + 1
     slots = max(_SLOTS, 1 << (2 * longest).bit_length())  # room for a text of lines of one character; rarely touched
-    words, keys, stamps = np.empty(longest, np.uint64), np.empty(slots, np.uint64), np.zeros(slots, np.int64)
-    counts = np.empty(_SLOTS, np.int64)
+    words, keys, stamps = np.empty(longest, np.uint64), np.empty(slots, np.uint64), np.zeros(slots, np.int32)
+    counts = np.empty(_SLOTS, np.int32)
     is_word = kind_mask(*WORD)
     _repetition(codes.points, codes.starts, codes.lengths, is_word, MAX_CHARS, words, keys, stamps, counts, *found)
     return found

@@ -61,11 +61,12 @@ def _tally(
         number, ended = 0, False
         for i in range(starts[row], starts[row] + lengths[row] - 1):
             point = points[i]
-            by_kind[row, kinds[point]] += 1
-            if seen[point] == 0:
-                distinct[number] = point
-                number += 1
+            distinct[number] = point
+            number += seen[point] == 0  # no branch: in a short text it would be guessed wrong half of the time
             seen[point] += 1
+            if 0x4E00 <= point < 0xA000:  # Han, most of any text, ends no sentence
+                ended = False
+                continue
             ends = marks[point] & 8 != 0 or (marks[point] & 32 != 0 and marks[points[i + 1]] & 64 == 0)
             sentences[row] += ends and not ended
             ended = ends
@@ -74,6 +75,7 @@ def _tally(
             point = distinct[k]
             count, mark = seen[point], marks[point]
             seen[point] = 0
+            by_kind[row, kinds[point]] += count
             if mark & 16 == 0:
                 total += count
                 inner += logs[count] if count < len(logs) else count * np.log(count)

@@ -19,9 +19,9 @@ import rjieba
 from tasks.transforms.characters import HAN_RANGES
 from tasks.transforms.script import simplify
 
-WINDOW = 96  # characters, about 55 words: the mean of a window lies within .2 of that of the text
-WIDE_WINDOW = 1536  # characters, where the first window lies within DOUBT of a threshold
-DOUBT = 0.3
+WINDOW = 48  # characters: the mean over a window of scrambled ones stays below 1.15, three deviations above its own
+WIDE_WINDOW = 768  # characters, where the first window lies within DOUBT of a threshold
+DOUBT = 0.12
 _NO_HAN = f"[^{HAN_RANGES}]+"
 
 
