@@ -24,7 +24,7 @@ Index = npt.NDArray[np.int64]
 Kinds = npt.NDArray[np.uint8]
 Bytes = npt.NDArray[np.uint8]
 
-BATCH_CHARS = 300_000  # characters of one batch: its arrays stay in the cache; one longer text is a batch of its own
+BATCH_CHARS = 1_000_000  # characters of one batch, which bounds memory; one longer text is a batch of its own
 LINE_FEED = 10
 WIDE = (*range(0xFF10, 0xFF1A), *range(0xFF21, 0xFF3B), *range(0xFF41, 0xFF5B))  # full-width letters and digits
 FOLDED = {code: code - 0xFEE0 for code in WIDE}  # for str.translate

@@ -15,7 +15,7 @@ from data_contracts.stages import CleanConfig
 from tasks.transforms.script import script
 
 LANGUAGE = pl.Enum(["zh-Hans", "zh-Hant", "mixed", "yue", "ja", "ko", "en", "other"])
-SAMPLE_CHARS = 400  # characters from the middle of a text that the detector reads
+SAMPLE_CHARS = 160  # characters from the middle of a text that the detector reads
 MIN_CANTONESE_RATIO = 0.02  # of all characters, from which the detector is asked
 _HAN, _KANA, _HANGUL, _LATIN = (pl.col(f"{name}_ratio") for name in ("han", "kana", "hangul", "latin"))
 

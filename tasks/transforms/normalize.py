@@ -115,7 +115,7 @@ def _untidy(
     points: Points, starts: Table, lengths: Table, bits: Needs, classes: Needs, odd: float, needs: Needs
 ) -> None:
     for row in range(len(starts)):
-        found, strange, same, before = 0, 0, 0, np.uint32(_LF)
+        found, strange, same, indents, before = 0, 0, 0, True, np.uint32(_LF)
         for i in range(starts[row], starts[row] + lengths[row]):
             point = points[i]
             bit = bits[point]
@@ -123,14 +123,16 @@ def _untidy(
             strange += bit >= ODD
             if point == before:
                 same += 1
-                if point == _SPACE or (point == _LF and same == 2):
+                if (point == _SPACE and not indents) or (point == _LF and same == 2):
                     found |= LAYOUT
                 elif same == 3 and classes[point] & _REPEATED:
                     found |= REPEATS
             else:
                 same = 0
-                if (point == _LF or before == _LF) and (point == _SPACE or before == _SPACE):
-                    found |= LAYOUT
+                if point == _SPACE:
+                    indents = before == _LF
+                elif before == _SPACE and (point == _LF or (indents and classes[point] & _OPENS)):
+                    found |= LAYOUT  # blanks that end a line, or stand before Chinese text; those of code stay
             before = point
         last = starts[row] + lengths[row] - 1
         if lengths[row] > 1 and (points[starts[row]] == _LF or points[last - 1] == _LF):

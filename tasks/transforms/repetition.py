@@ -24,7 +24,7 @@ SHORT_CHARS = 5  # MAP-CC: duplicate 5- to 10-grams; templates differ too often 
 DUPLICATE_CHARS = 13  # ChineseWebText: repeated 13-grams of characters
 SAMPLE = 1024  # n-grams of one row; of a row ten times as long the shares are right to about .1
 MAX_CHARS = 1_000_000  # only so much of a text is looked at, which bounds memory
-_SLOTS = 4 * SAMPLE  # of the hash table for n-grams; it is never more than half full
+_SLOTS = 4 * SAMPLE  # of a hash table for n-grams, which is never more than half full; two lie in one array
 _ODD = np.uint64(0x9E3779B97F4A7C15)
 
 
@@ -45,7 +45,9 @@ def repetition(codes: Codes) -> Repetition:
     """
     found = Repetition(*(np.zeros(len(codes.lengths)) for _ in Repetition._fields))
     longest = int(min(codes.lengths.max(initial=1), MAX_CHARS)) + 1
-    slots = max(_SLOTS, 1 << (2 * longest).bit_length())  # room for a text of lines of one character; rarely touched
+    slots = max(
+        2 * _SLOTS, 1 << (2 * longest).bit_length()
+    )  # room for a text of lines of one character; rarely touched
     words, keys, stamps = np.empty(longest, np.uint64), np.empty(slots, np.uint64), np.zeros(slots, np.int32)
     counts = np.empty(_SLOTS, np.int32)
     is_word = kind_mask(*WORD)
@@ -68,10 +70,8 @@ def _repetition(
         number, lines[row] = _lines(points, begin, end, is_word, words, keys, stamps, stamp)
         stamp += 1
         top[row] = _top(words, number, keys, stamps, stamp, counts)
-        stamp += 1
-        short[row] = _duplicate(words, number, SHORT_CHARS, keys, stamps, stamp)
-        stamp += 1
-        duplicate[row] = _duplicate(words, number, DUPLICATE_CHARS, keys, stamps, stamp)
+        stamp += 2
+        short[row], duplicate[row] = _duplicates(words, number, keys, stamps, stamp)
 
 
 @compiled
@@ -140,29 +140,46 @@ def _top(words: Hashes, number: int, keys: Hashes, stamps: Table, stamp: int, co
 
 
 @compiled
-def _duplicate(words: Hashes, number: int, size: int, keys: Hashes, stamps: Table, stamp: int) -> float:
-    grams = number - size + 1
+def _duplicates(words: Hashes, number: int, keys: Hashes, stamps: Table, stamp: int) -> tuple[float, float]:
+    """Shares of n-grams that occurred before, of SHORT_CHARS and of DUPLICATE_CHARS, both in one pass."""
+    grams = number - SHORT_CHARS + 1
     if grams <= 0:
-        return 0.0
+        return 0.0, 0.0
     zeros = np.uint64(0)  # a mask of bits that must be zero: one more for every doubling beyond SAMPLE
     while grams > SAMPLE * np.int64(zeros + np.uint64(1)):
         zeros = zeros * np.uint64(2) + np.uint64(1)
     mask = 15
     while mask < 2 * min(grams, SAMPLE):
         mask = 2 * mask + 1
-    leaving = np.uint64(1)
-    for _ in range(size):
+    leaving_short, leaving = np.uint64(1), np.uint64(1)
+    for i in range(DUPLICATE_CHARS):
         leaving *= _ODD
-    key, taken, distinct = np.uint64(0), 0, 0
+        if i < SHORT_CHARS:
+            leaving_short *= _ODD
+    short, long, half = np.uint64(0), np.uint64(0), mask + 1  # the long ones lie in the second half of the table
+    taken_short, distinct_short, taken, distinct = 0, 0, 0, 0
     for i in range(number):
-        key = key * _ODD + words[i]
-        if i >= size:
-            key -= leaving * words[i - size]
-        if i < size - 1 or (key ^ key >> np.uint64(29)) & zeros or 2 * distinct > mask:
-            continue
-        taken += 1
-        slot = _place(key, keys, stamps, stamp, mask)
-        if stamps[slot] != stamp:
-            keys[slot], stamps[slot] = key, stamp
-            distinct += 1
-    return 1 - distinct / taken if taken else 0.0
+        word = words[i]
+        short, long = short * _ODD + word, long * _ODD + word
+        if i >= SHORT_CHARS:
+            short -= leaving_short * words[i - SHORT_CHARS]
+        if i >= DUPLICATE_CHARS:
+            long -= leaving * words[i - DUPLICATE_CHARS]
+        if i >= SHORT_CHARS - 1 and (short ^ short >> np.uint64(29)) & zeros == 0 and 2 * distinct_short <= mask:
+            taken_short += 1
+            distinct_short += _is_new(short, keys, stamps, stamp, mask, 0)
+        if i >= DUPLICATE_CHARS - 1 and (long ^ long >> np.uint64(29)) & zeros == 0 and 2 * distinct <= mask:
+            taken += 1
+            distinct += _is_new(long, keys, stamps, stamp, mask, half)
+    return 1 - distinct_short / taken_short if taken_short else 0.0, 1 - distinct / taken if taken else 0.0
+
+
+@compiled
+def _is_new(key: Any, keys: Hashes, stamps: Table, stamp: int, mask: int, first: int) -> Any:
+    """Put a key into the table that begins at slot `first`; whether it was not there."""
+    slot = np.int64(key * _ODD >> np.uint64(40)) & mask
+    while stamps[first + slot] == stamp and keys[first + slot] != key:
+        slot = (slot + 1) & mask
+    new = stamps[first + slot] != stamp
+    keys[first + slot], stamps[first + slot] = key, stamp
+    return new

@@ -11,8 +11,6 @@ middle of a text, and reads on only where the window leaves doubt.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
 import polars as pl
 import rjieba
 
@@ -20,7 +18,7 @@ from tasks.transforms.characters import HAN_RANGES
 from tasks.transforms.script import simplify
 
 WINDOW = 48  # characters: the mean over a window of scrambled ones stays below 1.15, three deviations above its own
-WIDE_WINDOW = 768  # characters, where the first window lies within DOUBT of a threshold
+WIDE_WINDOW = 384  # characters, where the first window lies within DOUBT of a threshold
 DOUBT = 0.12
 _NO_HAN = f"[^{HAN_RANGES}]+"
 
@@ -40,18 +38,11 @@ def _means(frame: pl.DataFrame, window: int) -> pl.Series:
     foreign = frame["traditional_ratio"] > frame["simplified_ratio"]
     if foreign.any():
         windows = windows.scatter(foreign.arg_true(), simplify(windows.filter(foreign)))
-    return pl.Series("mean_word_chars", _mean_words(windows.to_list()), dtype=pl.Float64())
+    return pl.Series("mean_word_chars", [_mean_words(window) for window in windows], dtype=pl.Float64())
 
 
-def _mean_words(windows: Sequence[str]) -> list[float | None]:
-    """One cut for all windows: a form feed stands between them, a line feed between the runs of one."""
-    means: list[float | None] = []
-    chars = words = 0
-    for word in rjieba.cut("\f".join(windows) + "\f", False):
-        if word == "\f":
-            means.append(chars / words if words else None)
-            chars = words = 0
-        elif word != "\n":
-            chars += len(word)
-            words += 1
-    return means
+def _mean_words(window: str) -> float | None:
+    """Mean length of the words of a window whose runs of Han stand apart by single line feeds, each a word to jieba."""
+    gaps = window.count("\n")
+    words = len(rjieba.cut(window, False)) - gaps
+    return (len(window) - gaps) / words if words else None

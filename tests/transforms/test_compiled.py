@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import ast
 import builtins
+import os
+import subprocess
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -46,6 +49,38 @@ def test_a_function_is_compiled_and_does_what_it_says() -> None:
     assert made(np.arange(10), 5) == 50
     assert made.py_func is total
     assert made.signatures
+
+
+OUT_OF_BOUNDS = """
+import random
+import polars as pl
+from data_contracts.stages import CleanConfig
+from tasks.clean import mark
+chance, texts = random.Random(1), ["", "a", "\\n", " ", "的" * 5000, "一\\n" * 9000, "..." * 3000]
+letters = [chr(c) for c in range(0x4E00, 0x9000)] + list("，。！ \\n\\t\\r0aZ【】＊①é\\u0301\\u200d👩𠀀")
+for size in [*range(40), 60, 1027, 1028, 1029, 1036, 1037, 2047, 2048, 2049, 4100, 70000]:
+    texts.append("".join(chance.choices(letters, k=size)))
+    texts.append("".join(chance.choices("的一是了。\\n", k=size)))
+out = mark(pl.LazyFrame({"doc_id": [str(i) for i in range(len(texts))], "text": texts}), CleanConfig(min_chars=0)).collect()
+print(out.height == len(texts))
+"""
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(900)
+def test_no_kernel_reaches_outside_its_arrays(tmp_path: Path) -> None:
+    """Compiled anew with every index checked: without the check a wrong one is silent, or ends the process."""
+    environment = {
+        **os.environ,
+        "NUMBA_BOUNDSCHECK": "1",
+        "NUMBA_CACHE_DIR": str(tmp_path),
+        "PYTHONPATH": str(ROOM.parents[1]),
+    }
+    done = subprocess.run(
+        [sys.executable, "-c", OUT_OF_BOUNDS], env=environment, capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stderr[-2000:]
+    assert done.stdout.strip() == "True"
 
 
 def test_without_a_folder_for_kept_code_it_is_compiled_all_the_same(monkeypatch: pytest.MonkeyPatch) -> None:
