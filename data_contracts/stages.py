@@ -126,8 +126,8 @@ class CleanConfig(Model):
 
 
 PersonalData = Literal[
-    "CN_ID", "USCC", "BANK", "MOBILE", "LANDLINE", "PASSPORT", "PLATE",
-    "EMAIL", "QQ", "WECHAT", "IP", "SECRET_URL", "GEO",
+    "CN_ID", "REGION_ID", "USCC", "BANK", "MOBILE", "LANDLINE", "PASSPORT", "PLATE",
+    "EMAIL", "QQ", "WECHAT", "ALIPAY", "IP", "SECRET_URL", "GEO",
 ]  # fmt: skip
 REDACT_KEY = "ZILIU_REDACT_KEY"  # environment variable; the key itself stands in no config and no manifest
 
@@ -147,10 +147,10 @@ class RedactConfig(Model):
 
     kinds: tuple[PersonalData, ...] = Field(
         (
-            "CN_ID", "USCC", "BANK", "MOBILE", "LANDLINE", "PASSPORT", "PLATE",
-            "EMAIL", "QQ", "WECHAT", "IP", "SECRET_URL", "GEO",
+            "CN_ID", "REGION_ID", "USCC", "BANK", "MOBILE", "LANDLINE", "PASSPORT", "PLATE",
+            "EMAIL", "QQ", "WECHAT", "ALIPAY", "IP", "SECRET_URL", "GEO",
         ),
-        description="要处理的种类 (kinds that are replaced)",
+        description="要处理的种类 (kinds that are replaced); REGION_ID: 港澳台身份证 (ids of Hong Kong, Macau, Taiwan)",
     )  # fmt: skip
     mode: Literal["tag", "pseudonym", "drop"] = Field(
         "tag", description="tag: 换成 <MOBILE>; pseudonym: 换成带密钥的假名; drop: 隔离整篇文档"

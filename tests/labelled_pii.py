@@ -20,7 +20,7 @@ import json
 import random
 import re
 from collections import Counter
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
@@ -69,11 +69,10 @@ class Score(NamedTuple):
         return "\n".join([*rows, f"precision {self.precision:.4f} recall {self.recall:.4f}"])
 
 
-def score(cases: Iterable[Case], find: Callable[[str], Iterable[Span]]) -> Score:
+def score(cases: Sequence[Case], found_in: Callable[[Sequence[str]], Sequence[set[Span]]]) -> Score:
     right, wrong, missed = Counter[str](), Counter[str](), Counter[str]()
     faults = []
-    for case in cases:
-        found = set(find(case.text))
+    for case, found in zip(cases, found_in([case.text for case in cases]), strict=True):
         for counter, some in ((right, found & case.spans), (wrong, found - case.spans), (missed, case.spans - found)):
             counter.update(kind for _, _, kind in some)
         if found != case.spans:

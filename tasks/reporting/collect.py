@@ -72,6 +72,7 @@ def collect(store: Store, run: str, cfg: ReportConfig | None = None, failure: st
         stages=tuple(stage_facts(manifests, entries) for manifests in by_stage.values()),
         distributions=tuple(_distributions(store, clean[-1])) if clean else (),
         scored=scored(store, by_stage),
+        redacted={f"{m.stage}/{m.version}": examples.redacted(m) for m in by_stage.get("redact", [])},
         duplicates=examples.duplicates(store, dedup[-1]) if dedup else None,
         decontaminated=passages.decontaminated(store, tested[-1]) if tested else None,
         verdicts=tuple(verdicts(store, run, by_stage.get("gate", []))),

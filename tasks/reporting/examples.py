@@ -51,6 +51,12 @@ def _value(row: dict[str, object]) -> str:
     return f"{name} {shown}"
 
 
+def redacted(manifest: Manifest) -> dict[str, int]:
+    """Pieces of personal data by kind that redact found, the most frequent first; `redacted` is documents with any."""
+    found = {name: int(count) for name, count in manifest.measures.items() if isinstance(count, int | float) and count}
+    return dict(sorted(found.items(), key=lambda pair: (pair[0] != "redacted", -pair[1])))
+
+
 def duplicates(store: Store, manifest: Manifest) -> Duplicates:
     """Counts and examples of what a dedup dataset removed."""
     frame = store.scan(f"{manifest.stage}/{manifest.version}", QUARANTINED)

@@ -263,6 +263,7 @@ class Facts(Model):
     stages: tuple[StageFacts, ...] = ()
     distributions: tuple[Distribution, ...] = ()
     scored: Scored | None = None
+    redacted: dict[str, dict[str, int]] = Field(default_factory=dict)  # dataset -> kind -> pieces; never a value
     duplicates: Duplicates | None = None
     decontaminated: Decontaminated | None = None
     verdicts: tuple[Verdict, ...] = ()

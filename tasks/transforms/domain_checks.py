@@ -14,19 +14,21 @@ from data_contracts.rules import Check
 from tasks.transforms import pii
 
 # GB 11643-1999: 2 digits of province, 4 of county, date of birth, 3 of order, 1 check character (ISO 7064 MOD 11-2).
-# ASCII boundaries, because Han characters count as word characters for a Unicode `\b`.
+# A letter may stand before it (学籍号 is G and the id), a digit or a decimal point may not; the boundary behind it is
+# an ASCII one, because Han characters count as word characters for a Unicode `\b`.
 _PROVINCE = "(?:1[1-5]|2[1-3]|3[1-7]|4[1-6]|5[0-4]|6[1-5]|71|8[1-3]|91)"
-_DAY = "(?:0[1-9]|1[0-9]|2[0-8])"  # days that every month has; 29 February is left to redact
+_DAY = "(?:0[1-9]|1[0-9]|2[0-8])"  # days that every month has
 _MONTH_AND_DAY = f"(?:(?:0[1-9]|1[0-2]){_DAY}|(?:0[13-9]|1[0-2])(?:29|30)|(?:0[13578]|1[02])31)"
-_BIRTH = f"(?:18[89]|19[0-9]|20[0-9])[0-9]{_MONTH_AND_DAY}"
-_RESIDENT_ID = rf"(?-u:\b){_PROVINCE}[0-9]{{4}}{_BIRTH}[0-9]{{3}}[0-9Xx](?-u:\b)"
+_LEAP_DAY = "(?:(?:18|19|20)(?:0[48]|[2468][048]|[13579][26])|2000)0229"
+_BIRTH = f"(?:(?:18[89]|19[0-9]|20[0-9])[0-9]{_MONTH_AND_DAY}|{_LEAP_DAY})"
+_RESIDENT_ID = rf"(?:^|[^0-9.]){_PROVINCE}[0-9]{{4}}{_BIRTH}[0-9]{{3}}[0-9Xx](?-u:\b)"
 _WEIGHTS = (7, 9, 10, 5, 8, 4, 2, 1, 6, 3, 7, 9, 10, 5, 8, 4, 2)
 
 
 def resident_id(column: str | None) -> pl.Expr:
     """True where the text holds an 18-character resident id whose check character is right."""
     found = _text(column).str.extract_all(_RESIDENT_ID)
-    one = pl.element()
+    one = pl.element().str.tail(18)
     total = pl.sum_horizontal(
         one.str.slice(i, 1).cast(pl.Int32, strict=False) * weight for i, weight in enumerate(_WEIGHTS)
     )

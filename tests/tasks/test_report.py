@@ -122,7 +122,7 @@ def test_a_run_without_anything_says_what_is_missing():
     html = render(Facts(project="x", run="r", flow="corpus", started_at=""))
     for section in SECTIONS:
         assert f'id="{section}"' in html
-    assert html.count('<p class="soft">') == 13
+    assert html.count('<p class="soft">') == 14
     assert "<svg" not in html
     assert markdown(Facts(project="x", run="r", flow="corpus", started_at="")).startswith("# 字流 x")
 

@@ -326,6 +326,7 @@ def a_run(failing: bool = False) -> Facts:
             a_distribution("duplicate_line_ratio", "重复行占比 duplicate lines", 0.05, 0.12, False, high=0.3),
         ),
         scored=a_scoring(a_distribution("quality", "质量分 quality", 0.7, 0.2, False, low=0.3)),
+        redacted={f"redact/{version('redact')}": {"redacted": 41, "mobile": 37, "email": 12, "cn_id": 3}},
         decontaminated=a_contamination(),
         duplicates=Duplicates(
             exact=63,

@@ -6,7 +6,13 @@ import polars as pl
 import pytest
 
 from tasks.transforms import pii
-from tasks.transforms.pii import candidates, find, left, left_kinds, replaced, resident_id_is_valid
+from tasks.transforms.check_digits import (
+    hong_kong_id_is_valid,
+    old_resident_id_is_valid,
+    resident_id_is_valid,
+    taiwan_id_is_valid,
+)
+from tasks.transforms.pii import canonical, find, found_in, left_kinds, redacted
 
 WEIGHTS = [7, 9, 10, 5, 8, 4, 2, 1, 6, 3, 7, 9, 10, 5, 8, 4, 2]
 
@@ -57,6 +63,10 @@ HELD = [
     ("来自114.114.114.114的访问", "IP", "114.114.114.114"),
     ("链接https://a.cn/x?id=3&token=9f8e7d6c5b4a失效", "SECRET_URL", "https://a.cn/x?id=3&token=9f8e7d6c5b4a"),
     ("坐标116.397128, 39.916527处", "GEO", "116.397128, 39.916527"),
+    ("香港身份證A123456(3)", "REGION_ID", "A123456(3)"),
+    ("支付宝账号：lihua_2020，", "ALIPAY", "lihua_2020"),
+    ("来自2408:8207:6041:2643::1的访问", "IP", "2408:8207:6041:2643::1"),
+    ("护照号码或港澳通行证C12345678", "PASSPORT", "C12345678"),
 ]
 INNOCENT = [
     "订单号13812345609已发货", "π=3.13812345609", "编号" + ID[:-1] + "0123456789".replace(ID[-1], "")[0], "序列号" + ID + "A",
@@ -79,12 +89,19 @@ def test_not_found(text: str) -> None:
     assert find(text) == []
 
 
-def test_the_prefilter_lets_all_of_it_through() -> None:
-    texts = pl.Series([text for text, _, _ in HELD] + [None, "", "没有数字的一句话，2026年11月22日，编号12345。"])
-    rows, kinds = candidates(texts)
-    assert rows.to_list() == list(range(len(HELD)))
-    assert all(kind in some for (_, kind, _), some in zip(HELD, kinds, strict=True))
-    assert candidates(texts, ())[0].to_list() == []
+def test_a_column_gives_what_its_texts_give() -> None:
+    texts = [text for text, _, _ in HELD] + [
+        None,
+        "",
+        "没有数字的一句话，2026年11月22日，编号12345。",
+        "一\0" + HELD[0][0],
+        "二\n\n" + HELD[8][0] + "\n三",
+    ]
+    found = dict(found_in(pl.Series(texts)))
+    assert found == {row: spans for row, text in enumerate(texts) if text and (spans := find(text))}
+    assert set(range(len(HELD))) < set(found)
+    assert [texts[-1][s.start : s.end] for s in found[len(texts) - 1]] == [HELD[8][2]]
+    assert list(found_in(pl.Series(texts), ())) == []
 
 
 def test_ids_of_merged_districts_are_valid() -> None:
@@ -98,12 +115,43 @@ def test_ids_of_merged_districts_are_valid() -> None:
     assert not resident_id_is_valid(resident_id(1, born="21990101"))
 
 
+def test_ids_abroad_carry_a_check() -> None:
+    """Published examples of both algorithms, and a wrong digit."""
+    assert hong_kong_id_is_valid("A1234563")
+    assert hong_kong_id_is_valid("G123456A")
+    assert hong_kong_id_is_valid("AB9876543")
+    assert not hong_kong_id_is_valid("A1234564")
+    assert taiwan_id_is_valid("A123456789")
+    assert not taiwan_id_is_valid("A123456788")
+    assert old_resident_id_is_valid("110105491231002")
+    assert not old_resident_id_is_valid("110105491331002")
+    assert not old_resident_id_is_valid("990105491231002")
+
+
+def tagged(texts: list[str]) -> tuple[list[str], dict[str, int]]:
+    column, counts = redacted(pl.Series(texts), pii.KINDS, lambda kind, _: f"<{kind}>")
+    return column.to_list(), {kind: by_row.total() for kind, by_row in counts.items() if by_row}
+
+
 def test_every_replacement_is_idempotent_and_counted() -> None:
-    text = "；".join(t for t, _, _ in HELD)
-    once, counts = replaced(text, pii.KINDS, lambda kind, _: f"<{kind}>")
-    assert sum(counts.values()) == once.count("<")
+    once, counts = tagged(["；".join(t for t, _, _ in HELD)])
+    assert sum(counts.values()) == once[0].count("<")
     assert set(counts) == set(pii.KINDS)
-    assert replaced(once, pii.KINDS, lambda kind, _: f"<{kind}>") == (once, {})
+    assert tagged(once) == (once, {})
+
+
+def test_what_a_replacement_brings_near_is_found() -> None:
+    """The word for a card stands too far away until the first card is gone."""
+    first = f"{CARD[:4]} {CARD[4:8]} {CARD[8:12]} {CARD[12:16]} {CARD[16:]}"
+    other = bank_card(3)
+    text = f"卡号：{first}；备用：{other[:6]} {other[6:]}。"
+    assert tagged([text]) == (["卡号：<BANK>；备用：<BANK>。"], {"BANK": 2})
+
+
+def test_one_spelling_for_one_value() -> None:
+    assert canonical("MOBILE", "+86 138-1234-5609") == canonical("MOBILE", "一三八一二三四五六零九") == "13812345609"
+    assert canonical("EMAIL", "Li.Hua (at) example.com") == canonical("EMAIL", "li.hua＠example.com")
+    assert canonical("CN_ID", wide(ID[:6] + "\n" + ID[6:])) == ID
 
 
 def test_pseudonyms_are_no_personal_data() -> None:
@@ -112,6 +160,5 @@ def test_pseudonyms_are_no_personal_data() -> None:
 
 
 def test_left_names_what_a_checksum_proves() -> None:
-    assert left(f"身份证{ID}，卡号{CARD}，电话13812345609") == ["BANK", "CN_ID"]
-    assert left("身份证<CN_ID>，电话13812345609") == []
-    assert left_kinds(pl.Series([f"身份证{ID}", None, "无"])).to_list() == [["CN_ID"], [], []]
+    texts = [f"身份证{ID}，卡号{CARD}，电话13812345609", "身份证<CN_ID>，电话13812345609", None, "无"]
+    assert left_kinds(pl.Series(texts)).to_list() == [["BANK", "CN_ID"], [], [], []]

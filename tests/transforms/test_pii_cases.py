@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
+import polars as pl
 import pytest
 
 from tasks.transforms import pii
 from tests.labelled_pii import Span, cases, score
 
 
-def found(text: str) -> list[Span]:
-    return [(span.start, span.end, span.kind) for span in pii.find(text)]
+def found(texts: Sequence[str]) -> list[set[Span]]:
+    rows = dict(pii.found_in(pl.Series(texts)))
+    return [{(s.start, s.end, s.kind) for s in rows.get(row, ())} for row in range(len(texts))]
 
 
 # precision and recall that were measured when the bound was set
@@ -17,7 +21,8 @@ def found(text: str) -> list[Span]:
     ("name", "size", "precision", "recall"),
     [
         ("pii_first", 296, 1.0, 1.0),  # rules were tuned on it
-        ("pii_second", 498, 0.885, 0.640),  # before any rule was tuned on it
+        ("pii_second", 498, 1.0, 0.9936),  # 0.885 and 0.640 before the rules were tuned on it
+        ("pii_third", 168, 0.974, 0.943),  # measured once, after tuning; no rule was changed for it: the estimate
     ],
 )
 def test_a_labelled_set(name: str, size: int, precision: float, recall: float) -> None:
