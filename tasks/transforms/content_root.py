@@ -47,7 +47,7 @@ def content_root(tree: HTMLTree) -> Any | None:
     if tree.document is None:
         return None
     candidates: list[Any] = list(tree.document.query_selector_all(_ANY_ROOT)[: _MAX_CANDIDATES + 1])
-    if len(candidates) > _MAX_CANDIDATES:
+    if not candidates or len(candidates) > _MAX_CANDIDATES:
         return None
     for mark in ROOTS:
         marked = [c for c in candidates if c.matches(mark)]

@@ -24,7 +24,7 @@ from resiliparse.parse.html import HTMLTree
 from tasks.transforms.content_root import SKIPPED, content_root
 from tasks.transforms.forum_posts import forum_posts, text_of_posts
 from tasks.transforms.page_facts import Stated, page_facts
-from tasks.transforms.prose_root import MIN_MARKS, is_link_list, marks, prose_root, take_out_boxes
+from tasks.transforms.prose_root import MIN_MARKS, is_link_list, marks, named_article, prose_root, take_out_boxes
 
 SURE_CHARS = 400  # a text of this length that was marked or has prose needs no second opinion
 MAX_BLOCKS = 10_000  # of code, or tables, of one page
@@ -64,9 +64,8 @@ def main_text(html: str, url: str, wanted: Wanted) -> MainText:
         if chars(text) <= MIN_SHARE * chars(rules):
             text, extractor = rules, "resiliparse"
         poor = is_poor(text, html, wanted.min_chars, wanted.min_text_ratio if extractor == "resiliparse" else 0.0)
-        if (
-            poor and chars(extract_plain_text(tree)) > chars(text) + wanted.min_chars
-        ):  # else there is nothing more to find
+        whole = extract_plain_text(tree) if poor else ""
+        if marks(whole) > marks(text) and chars(whole) > chars(text) + wanted.min_chars:  # else there is no more prose
             second = lines_of(by_trafilatura(html), keep_indent)
             if chars(second) > chars(text):
                 text, extractor = second, "trafilatura"
@@ -102,6 +101,8 @@ def by_structure(tree: HTMLTree) -> tuple[str, str]:
     top = tree.body if marked is None else marked
     take_out_boxes(top)
     root = prose_root(top) or marked
+    if marked is None and root is not None:
+        root = named_article(top, root)
     if root is None or (marked is None and (root == tree.body or is_link_list(root))):
         return "", "resiliparse"
     tree.body.replace_children(root)

@@ -16,6 +16,7 @@ from tasks.transforms.page_date import page_date
 from tasks.transforms.page_meta import canonical_url, flat, json_ld, meta_elements
 
 MAX_TITLE_CHARS = 300
+MAX_BYLINE_CHARS = 100_000  # of a page that are searched for labels such as 作者：
 _SITE_BREAK = re.compile(
     r"\s*[_|｜»]+\s*|\s+[-\u2013\u2014·•]+\s+|-{2,}"
 )  # a lone hyphen belongs to words (Debian-Edu)
@@ -34,12 +35,13 @@ class Stated(NamedTuple):
 def page_facts(tree: HTMLTree, html: str, url: str) -> Stated:
     """What a page says about itself."""
     metas, linked = meta_elements(html), json_ld(html)
+    top = html[:MAX_BYLINE_CHARS]
     heading = next((t for e in _headings(tree) if (t := flat(e.text))), None)
-    site = site_name(metas, linked, html, flat(tree.title), heading)
+    site = site_name(metas, linked, top, flat(tree.title), heading)
     return Stated(
         title=_title(metas, flat(tree.title), heading, site),
-        date=page_date(metas, linked, html, url),
-        author=author(metas, linked, html, site),
+        date=page_date(metas, linked, top, url),
+        author=author(metas, linked, top, site),
         site_name=site,
         canonical_url=canonical_url(html, url),
     )

@@ -66,6 +66,15 @@ def test_pages_without_a_mark_are_read_where_their_prose_is() -> None:
         assert noise not in found.text
 
 
+def test_a_short_article_is_found_by_its_name_on_a_page_of_teasers() -> None:
+    teaser = (
+        "<div class='teaser'><p>另一篇，讲的是别的事。</p><a href='/y'>更多有关这件事的报道和评论，都在这里</a></div>"
+    )
+    page = f"<html><body><div>{teaser * 6}<div class='Main_Text'><div class='zw-content'>TEXT</div></div>{teaser * 6}</div></body></html>"
+    found = extract(page.replace("TEXT", "".join(f"<p>{p}</p>" for p in PARAGRAPHS)))
+    assert found.text.split("\n") == PARAGRAPHS
+
+
 def test_boxes_that_are_named_as_no_prose_are_left_out_unless_they_bear_the_page() -> None:
     comments = "".join(f"<li>网友{i}：说得好，顶，赞！<a href='/r'>回复</a></li>" for i in range(6))
     found = extract(html(f"<div class='wrap'><div>TEXT</div><ul class='hot-comments'>{comments}</ul></div>"))
