@@ -10,8 +10,10 @@ so no character is impossible. A document is its characters and one end mark, pr
 language model with a separator. n-grams seen fewer than `min_count` times may be left out of the tables; what they
 would have had goes to the shorter history, so that probabilities still add up to one.
 
-Everything is arrays: an n-gram is a 64-bit key, a mixed polynomial hash of its code points (two of a hundred million
-n-grams share a key with probability 0.0003), and a table is sorted keys with a directory by their leading bits.
+An n-gram is a 64-bit key, a mixed polynomial hash of its code points (two of a hundred million n-grams share a key with
+probability 0.0003), and a table is sorted keys with a directory of them by their leading bits. All but the looking up
+is array operations; that is a compiled loop whose rounds do not depend on each other, so that the processor waits for
+many places of memory at once. (One loop over the characters with everything in it is slower: it waits for each.)
 """
 
 from __future__ import annotations
@@ -23,6 +25,7 @@ from typing import NamedTuple
 import numpy as np
 import numpy.typing as npt
 
+from tasks.transforms.compiled import compiled
 from tasks.transforms.flat_text import Codes, Offsets, batches, flat_text, offsets_of
 
 CODE_POINTS = 65_536
@@ -55,31 +58,20 @@ class Table:
     keys: Keys
     bits: Bits  # -log2 of the probability of the last character after those before it
     back: Bits  # -log2 of the weight of the shorter history, where the n-gram itself is a history
-    _directory: npt.NDArray[np.int32] = field(init=False, repr=False, compare=False)
-    _shift: np.uint64 = field(init=False, repr=False, compare=False)
+    directory: npt.NDArray[np.int32] = field(init=False, repr=False, compare=False)  # where keys of each lead begin
+    shift: np.uint64 = field(init=False, repr=False, compare=False)  # a key's lead is the bits beyond it
 
     def __post_init__(self) -> None:
         lead = max(1, int(len(self.keys) - 1).bit_length())
         shift = np.uint64(64 - lead)
         sizes = np.bincount((self.keys >> shift).astype(np.int64), minlength=1 << lead)
-        object.__setattr__(self, "_directory", offsets_of(sizes).astype(np.int32))
-        object.__setattr__(self, "_shift", shift)
+        object.__setattr__(self, "directory", offsets_of(sizes).astype(np.int32))
+        object.__setattr__(self, "shift", shift)
 
     def find(self, keys: Keys) -> Index:
         """Where each key stands, -1 for one that is not there."""
-        if not len(self.keys):
-            return np.full(len(keys), _NONE, np.int64)
-        bucket = (keys >> self._shift).astype(np.int64)
-        at = self._directory.take(bucket).astype(np.int64)
-        end = self._directory.take(bucket + 1)
-        found = np.where((self.keys.take(at, mode="clip") == keys) & (at < end), at, _NONE)
-        left = np.flatnonzero((found < 0) & (at + 1 < end))
-        while left.size:  # a bucket holds one key on average
-            at[left] += 1
-            here = at[left]
-            hit = self.keys[here] == keys[left]
-            found[left[hit]] = here[hit]
-            left = left[~hit & (here + 1 < end[left])]
+        found = np.empty(len(keys), np.int64)
+        _find(keys, self.keys, self.directory, self.shift, found)
         return found
 
 
@@ -232,3 +224,14 @@ def _taken(values: Bits, place: Index, otherwise: Bits | float) -> Bits:
     if not len(values):
         return np.broadcast_to(otherwise, place.shape).copy()
     return np.where(place >= 0, values.take(place, mode="clip"), otherwise)
+
+
+@compiled
+def _find(wanted: Keys, keys: Keys, directory: npt.NDArray[np.int32], shift: np.uint64, found: Index) -> None:
+    """Where each wanted key stands, -1 for one that is not there. A lead has one key on average."""
+    for i in range(len(wanted)):
+        lead = np.int64(wanted[i] >> shift)
+        found[i] = -1
+        for at in range(directory[lead], directory[lead + 1]):
+            if keys[at] == wanted[i]:
+                found[i] = at

@@ -74,6 +74,18 @@ ROWS = (
         ),
     ),
     _speed("clean", "清洗", "clean", (_MB, "clean, whole mark")),
+    _speed("score by a classifier", "分类器评分", "score_quality", ("score_mb_per_cpu_second",)),
+    _speed("score by a character 4-gram model", "字四元模型评分", "score_fluency", ("score_mb_per_cpu_second",)),
+    Row(
+        "spam messages refused at 0.7; other messages refused; documents of trusted sources kept",
+        "门槛 0.7 时拒收的垃圾短信；误拒的普通短信；保留的可信文档",
+        "score_spam",
+        (
+            Figure(("messages", "0.7", "positives_above"), "{:.3f}"),
+            Figure(("messages", "0.7", "negatives_above"), "{:.3f}"),
+            Figure(("trusted_kept", "all", "0.7"), "{:.3f}"),
+        ),
+    ),
     _speed("redact", "脱敏", "clean", (_MB, "redact, mixed sources")),
     _speed("segment", "分词", "segment", (_MB, "stage"), Figure((_MB, "jieba"), "jieba {:.2g}")),
     _speed("encode", "编码", "encode", (_MB, "stage"), Figure((_MB, "tokenizers"), "tokenizers {:.2g}")),
