@@ -27,6 +27,7 @@ SECTIONS = [
     "stages",
     "quality",
     "scored",
+    "redaction",
     "duplicates",
     "decontamination",
     "contracts",

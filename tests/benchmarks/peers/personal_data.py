@@ -9,20 +9,19 @@ import json
 import sys
 import time
 from collections.abc import Callable
+from importlib import import_module
 
 import pyarrow.parquet as pq
 
 
 def datatrove() -> Callable[[str], str]:
-    from datatrove.pipeline.formatters.pii import PIIFormatter
-
-    return PIIFormatter().format
+    formatter = import_module("datatrove.pipeline.formatters.pii").PIIFormatter()
+    return lambda text: str(formatter.format(text))
 
 
 def data_juicer() -> Callable[[str], str]:
-    from data_juicer.ops.mapper import CleanEmailMapper, CleanIpMapper
-
-    mail, address = CleanEmailMapper(repl="<EMAIL>"), CleanIpMapper(repl="<IP>")
+    mappers = import_module("data_juicer.ops.mapper")
+    mail, address = mappers.CleanEmailMapper(repl="<EMAIL>"), mappers.CleanIpMapper(repl="<IP>")
     return lambda text: address.process_batched(mail.process_batched({"text": [text]}))["text"][0]
 
 
