@@ -14,7 +14,6 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import polars as pl
 import pyarrow as pa
 from pydantic import Field
@@ -113,7 +112,9 @@ def segment_shard(room: Room, source: File, hmm: bool, entries: tuple[Entry, ...
 
 def word_lengths(cut: Words) -> pl.Series:
     """The lengths as one list per text."""
-    lists = pa.LargeListArray.from_arrays(pa.array(cut.offsets), pa.array(cut.chars.astype(np.uint32)))
-    made = pl.from_arrow(lists)
+    # By its buffers: `pa.array` of a numpy array imports pandas, a second of every process.
+    chars = pa.Array.from_buffers(pa.uint32(), len(cut.chars), [None, pa.py_buffer(cut.chars)])
+    kind, offsets = pa.large_list(pa.uint32()), pa.py_buffer(cut.offsets)
+    made = pl.from_arrow(pa.Array.from_buffers(kind, len(cut.offsets) - 1, [None, offsets], children=[chars]))
     assert isinstance(made, pl.Series)
     return made.alias("word_chars")

@@ -1,5 +1,8 @@
 from __future__ import annotations
 
+import subprocess
+import sys
+
 import polars as pl
 import pytest
 
@@ -70,6 +73,15 @@ def test_a_dictionary_that_cannot_be_read_is_a_config_error(place, tmp_path):
         segment.run(given, SegmentConfig(dictionaries=(str(tmp_path / "gone.txt"),)), place)
     with pytest.raises(ConfigError, match=r"segment\.words, line 1"):
         segment.run(given, SegmentConfig(words=("云计算 0",)), place)
+
+
+def test_lists_of_lengths_cost_no_import_of_pandas():
+    code = (
+        "import sys; from tasks.segment import word_lengths; from tasks.transforms.words import words\n"
+        "print(word_lengths(words(['我们来了', '', '好'])).to_list(), 'pandas' in sys.modules)"
+    )
+    told = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout
+    assert told.split("\n")[0] == "[[2, 1, 1], [], [1]] False"
 
 
 def test_a_cutter_that_loses_a_character_stops_the_stage(place, monkeypatch):
