@@ -73,7 +73,7 @@ ROWS = (
             Figure(("trafilatura fast", _MB), "fast mode {:.2g}", "fast 模式 {:.2g}"),
         ),
     ),
-    _speed("clean", "清洗", "clean", (_MB, "clean, whole mark")),
+    _speed("clean", "清洗", "clean", (_MB, "clean, the whole pass")),
     _speed("score by a classifier", "分类器评分", "score_quality", ("score_mb_per_cpu_second",)),
     _speed("score by a character 4-gram model", "字四元模型评分", "score_fluency", ("score_mb_per_cpu_second",)),
     Row(
