@@ -98,6 +98,10 @@ def test_decontaminate(shared_data, tmp_path):
         tmp_path,
     )
     print(path.read_text(encoding="utf-8"))
+    whole = recall.filter(pl.col("kind") == "whole", pl.col("length") != "not judged")
+    assert whole["planted"].sum() > 0
+    assert whole["recall"].min() == 1
+    assert convicted.is_in(truth["doc_id"].implode()).mean() >= 0.99
 
 
 def plant(store: Store, tests: list, hosts: pl.DataFrame, rng: random.Random) -> tuple[pl.DataFrame, pl.DataFrame]:
