@@ -34,6 +34,10 @@ REDUCED = {
     "assess.sample_tokens": 24,
 }
 
+CORPUS = (
+    "crawl", "ingest_visits", "extract", "boilerplate", "clean", "score", "redact", "dedup", "decontaminate", "segment",
+)  # fmt: skip
+
 
 class Said(NamedTuple):
     """How a command ended and what it said."""
@@ -172,18 +176,7 @@ def ends_of(store: Path) -> tuple[dict[str, str], dict[str, str]]:
     """What became of every URL: `kept` or `stage:reason`; and title and text of what was kept."""
     ends: dict[str, str] = {}
     opened = Store(store)
-    for stage in (
-        "crawl",
-        "ingest_visits",
-        "extract",
-        "boilerplate",
-        "clean",
-        "score",
-        "redact",
-        "dedup",
-        "decontaminate",
-        "segment",
-    ):
+    for stage in CORPUS:
         manifest = newest(store, stage)
         refused = opened.scan(f"{stage}/{manifest.version}", QUARANTINED).select("url", "reason").collect()
         ends |= {url: f"{stage}:{reason}" for url, reason in refused.iter_rows()}
