@@ -19,6 +19,7 @@ from typing import TypeVar
 
 from pydantic import Field, model_validator
 
+from data_contracts.assessment import AssessConfig
 from data_contracts.boilerplate import BoilerplateConfig
 from data_contracts.decontamination import Benchmark, DecontaminateConfig
 from data_contracts.mixture import MixtureConfig
@@ -36,7 +37,7 @@ from data_contracts.stages import (
     SegmentConfig,
     VocabConfig,
 )
-from data_contracts.training import AssessConfig, PretrainConfig, ReportConfig
+from data_contracts.training import PretrainConfig, ReportConfig
 
 ConfigT = TypeVar("ConfigT", bound=Model)
 SourceT = TypeVar("SourceT", bound=Model)

@@ -14,10 +14,10 @@ from typing import Any
 
 import polars as pl
 
+from data_contracts.assessment import AssessConfig
 from data_contracts.dataset import KEPT, Dataset, Manifest, Shard
 from data_contracts.errors import ConfigError, TrainingError
 from data_contracts.score_file import ScoreConfig, Stream
-from data_contracts.training import AssessConfig
 from tasks import progress, supervised
 from tasks.pretrain import unpack
 from tasks.stage import stage

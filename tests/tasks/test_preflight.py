@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import pytest
 
+from data_contracts.assessment import AssessConfig
 from data_contracts.config import AssessmentConfig, CorpusConfig, EverythingConfig, PretrainingConfig
 from data_contracts.decontamination import Benchmark
 from data_contracts.errors import ConfigError, ContractError, DatasetMissing
 from data_contracts.mixture import MixtureConfig
 from data_contracts.sources import JsonLinesSource, WarcSource
 from data_contracts.stages import GateConfig
-from data_contracts.training import AssessConfig
 from tasks import preflight
 
 
