@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import math
-
 from pydantic import Field, field_validator
 
 from data_contracts.model import Model
-from data_contracts.training import CausalModelConfig
+from data_contracts.network import NetworkConfig, body_parameters
 from data_contracts.units import Bytes
 
 
@@ -28,13 +26,7 @@ class StudyConfig(Model):
         return tuple(sorted(set(sizes)))
 
 
-def study_of(sizes: tuple[int, ...], model: CausalModelConfig) -> StudyConfig:
-    """A study for the model of a config.
-
-    Parameters besides embeddings: layers x (2 d^2 + 2 k d^2 + 3 d f + 2 d) + d for width d, feed-forward f and
-    key-value share k, as in lightning_modules/README.md.
-    """
-    d, share = model.width, (model.kv_heads or model.heads) / model.heads
-    f = model.ffn_width or math.ceil(d * 8 / 3 / 64) * 64
-    body = model.layers * (2 * d * d + 2 * share * d * d + 3 * d * f + 2 * d) + d
-    return StudyConfig(sizes=sizes, width=d, body_parameters=int(body), embeddings=1 if model.tie_embeddings else 2)
+def study_of(sizes: tuple[int, ...], model: NetworkConfig) -> StudyConfig:
+    """A study for the model of a config."""
+    embeddings = 1 if model.tie_embeddings else 2
+    return StudyConfig(sizes=sizes, width=model.width, body_parameters=body_parameters(model), embeddings=embeddings)

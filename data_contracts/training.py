@@ -4,32 +4,11 @@ from __future__ import annotations
 
 from typing import Literal
 
-from pydantic import Field, model_validator
+from pydantic import Field
 
 from data_contracts.model import Model
+from data_contracts.network import NetworkConfig
 from data_contracts.units import Duration, DurationField
-
-
-class CausalModelConfig(Model):
-    """模型: a LlamaForCausalLM from random weights."""
-
-    layers: int = Field(6, ge=1, le=200, description="层数")
-    heads: int = Field(6, ge=1, description="注意力头数")
-    kv_heads: int | None = Field(None, ge=1, description="键值头数; 空则等于注意力头数")
-    width: int = Field(384, ge=8, description="隐层宽度")
-    ffn_width: int | None = Field(None, ge=8, description="前馈宽度; 空则为 8/3 宽度, 取 64 的倍数")
-    dropout: float = Field(0.0, ge=0, lt=1, description="注意力丢弃率")
-    tie_embeddings: bool = Field(True, description="输入输出共用词向量")
-
-    @model_validator(mode="after")
-    def _heads_divide(self) -> CausalModelConfig:
-        if self.width % self.heads:
-            raise ValueError(f"width {self.width} is not a multiple of heads {self.heads}")
-        if self.heads % (self.kv_heads or self.heads):
-            raise ValueError(f"heads {self.heads} is not a multiple of kv_heads {self.kv_heads}")
-        if self.width // self.heads % 2:
-            raise ValueError(f"head width {self.width // self.heads} is odd; rotary positions need an even one")
-        return self
 
 
 class OptimizerConfig(Model):
@@ -48,7 +27,7 @@ class OptimizerConfig(Model):
 class PretrainConfig(Model):
     """预训练: BLOCKS -> checkpoint."""
 
-    model: CausalModelConfig = Field(default_factory=CausalModelConfig, description="模型结构")
+    model: NetworkConfig = Field(default_factory=NetworkConfig, description="模型结构")
     optimizer: OptimizerConfig = Field(default_factory=OptimizerConfig, description="优化器与学习率")
     duration: DurationField = Field(
         Duration(amount=2e6, unit="tokens"),

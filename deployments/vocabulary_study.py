@@ -11,8 +11,8 @@ from rich.table import Table
 from data_contracts.config import VocabularyConfig
 from data_contracts.config_file import load
 from data_contracts.errors import ConfigError
+from data_contracts.network import NetworkConfig
 from data_contracts.study import StudyConfig, study_of
-from data_contracts.training import CausalModelConfig
 from deployments.display import screen
 from deployments.outcome import explained
 from deployments.wording import both
@@ -49,7 +49,7 @@ def sweep(path: Path, overrides: Sequence[str], sizes: str) -> int:
     return outcome.code
 
 
-def asked(sizes: str, model: CausalModelConfig) -> StudyConfig:
+def asked(sizes: str, model: NetworkConfig) -> StudyConfig:
     """The study that `--sweep` asks for; ConfigError for what is no list of sizes."""
     try:
         return study_of(tuple(int(size.replace("_", "")) for size in sizes.split(",")), model)

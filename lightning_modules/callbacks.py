@@ -17,7 +17,7 @@ from lightning.pytorch.strategies import ModelParallelStrategy
 from data_contracts.errors import NonFiniteLoss
 from lightning_modules.events import emit
 from lightning_modules.metrics import METRICS, SPEED, VALIDATION, StepTable
-from lightning_modules.precision import flops_per_token, matmul_flops_per_second
+from lightning_modules.precision import matmul_flops_per_second
 from lightning_modules.sampling import TextSampler
 from lightning_modules.signals import STOP
 from lightning_modules.strategies import summed
@@ -60,7 +60,7 @@ class TrainingRecord(Callback):
         half = pl_module.sharded_bf16 or "bf16" in str(trainer.precision)
         peak = matmul_flops_per_second(pl_module.device, torch.bfloat16 if half else torch.float32)
         self._peak = float(summed(torch.tensor(peak, dtype=torch.float64, device=pl_module.device)))
-        self._token_flops = flops_per_token(pl_module.config, pl_module.block_tokens)
+        self._token_flops = pl_module.flops_per_token
         if trainer.is_global_zero:
             from torch.utils.tensorboard import SummaryWriter  # a second of imports, on rank 0 only
 

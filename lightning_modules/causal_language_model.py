@@ -1,176 +1,23 @@
-"""因果语言模型 causal language model: a Hugging Face LlamaForCausalLM trained on token blocks.
-
-Shapes: B blocks of a micro-batch, T tokens of a block, V tokens of the vocabulary.
-"""
+"""因果语言模型 causal language model: every token is predicted from those before it in its document."""
 
 from __future__ import annotations
 
-import math
-from typing import Any
+from typing import ClassVar
 
-import lightning.pytorch as pl
 import torch
-from torch.nn import functional
-from torch.nn.utils import clip_grad_norm_
-from torch.optim import Optimizer
-from transformers import LlamaConfig, LlamaForCausalLM
 
-from data_contracts.training import CausalModelConfig, OptimizerConfig
-from lightning_modules.block_files import IGNORED, Batch
-from lightning_modules.optimizers import adamw, schedule, warmup_constant_decay
-from lightning_modules.strategies import shard, summed
+from lightning_modules.architectures import Objective
+from lightning_modules.block_files import Batch
+from lightning_modules.language_model import LanguageModel
 
 
-def llama_config(cfg: CausalModelConfig, vocab_size: int, separator_id: int, block_tokens: int) -> LlamaConfig:
-    """The Hugging Face config of a model config; ffn_width defaults to 8/3 of the width, rounded up to 64."""
-    return LlamaConfig(
-        vocab_size=vocab_size,
-        hidden_size=cfg.width,
-        intermediate_size=cfg.ffn_width or math.ceil(cfg.width * 8 / 3 / 64) * 64,
-        num_hidden_layers=cfg.layers,
-        num_attention_heads=cfg.heads,
-        num_key_value_heads=cfg.kv_heads or cfg.heads,
-        max_position_embeddings=block_tokens,
-        attention_dropout=cfg.dropout,
-        tie_word_embeddings=cfg.tie_embeddings,
-        bos_token_id=separator_id,
-        eos_token_id=separator_id,
-        use_cache=False,
-        attn_implementation="sdpa",
-    )
+class CausalLanguageModel(LanguageModel):
+    """LightningModule of a causal language model."""
 
+    objective: ClassVar[Objective] = "causal"
 
-class CausalLanguageModel(pl.LightningModule):
-    """LightningModule of a causal language model built from random weights."""
-
-    network: LlamaForCausalLM
-
-    def __init__(
-        self,
-        vocab_size: int,
-        separator_id: int,
-        pad_id: int,
-        block_tokens: int,
-        max_steps: int,
-        network: dict[str, Any],
-        optimizer: dict[str, Any],
-        seed: int,
-        train_chars_per_token: float,
-        validation_chars: int,
-        compile: bool = False,
-        sharded_bf16: bool = False,
-    ) -> None:
-        """Nothing heavy happens here; `configure_model` builds the network.
-
-        Args:
-            network: a CausalModelConfig as plain values.
-            optimizer: an OptimizerConfig as plain values.
-            train_chars_per_token: turns the training loss into bits per character.
-            validation_chars: characters of the whole validation split.
-            sharded_bf16: compute in bf16 under FSDP2, whose precision is set where layers are sharded.
-        """
-        super().__init__()
-        self.config = llama_config(CausalModelConfig(**network), vocab_size, separator_id, block_tokens)
-        self.optimizer_config = OptimizerConfig(**optimizer)
-        self.separator_id, self.pad_id, self.block_tokens = separator_id, pad_id, block_tokens
-        self.max_steps, self.seed = max_steps, seed
-        self.train_chars_per_token, self.validation_chars = train_chars_per_token, validation_chars
-        self.wants_compile, self.sharded_bf16 = compile, sharded_bf16
-        self.step_sums: torch.Tensor | None = None  # (2,) float64: summed loss in nats, targets counted; of one step
-        self.held_out_sums = torch.zeros(2, dtype=torch.float64)  # the same of a whole held-out split
-        self.gradient_norm: torch.Tensor | float = 0.0
-        self.held_out: dict[str, float] = {}
-
-    def configure_model(self) -> None:
-        """Build the network from the seed alone; shard it when the strategy brought a device mesh. Idempotent."""
-        if "network" in self._modules:
-            return
-        with torch.random.fork_rng():
-            torch.manual_seed(self.seed)
-            self.network = LlamaForCausalLM(self.config)
-        if self._device_mesh is not None:
-            shard(self.network, self._device_mesh, self.sharded_bf16)
-        if self.wants_compile:
-            self.network.compile()
-
-    def _summed_loss(self, batch: Batch) -> tuple[torch.Tensor, torch.Tensor]:
-        logits = self.network(input_ids=batch["inputs"], position_ids=batch["positions"], use_cache=False).logits
-        targets = batch["targets"].flatten()  # (B, T) -> (B*T,)
-        nats = functional.cross_entropy(
-            logits.float().flatten(0, 1),  # (B, T, V) -> (B*T, V)
-            targets,
-            ignore_index=IGNORED,
-            reduction="sum",
-        )
-        return nats, torch.stack([nats.detach().double(), (targets != IGNORED).sum().double()])
-
-    def training_step(self, batch: Batch, batch_idx: int) -> torch.Tensor:
-        """Loss in nats, divided by the positions of the micro-batch.
-
-        Dividing by positions, not by targets counted, makes the gradient of a step independent of how its blocks are
-        cut into micro-batches and processes. The loss that is reported is divided by targets counted.
-        """
-        nats, sums = self._summed_loss(batch)
-        self.step_sums = sums if self.step_sums is None else self.step_sums + sums
-        return nats / batch["targets"].numel()
-
-    def take_step_sums(self) -> torch.Tensor:
-        """(2,) sums of the step that just ended, of this process; starts the next step."""
-        sums, self.step_sums = self.step_sums, None
-        if sums is None:
-            raise RuntimeError("no training step ran since the last call")
-        return sums
-
-    def on_validation_epoch_start(self) -> None:
-        """Start counting the split."""
-        self.held_out_sums = torch.zeros(2, dtype=torch.float64, device=self.device)
-
-    def validation_step(self, batch: Batch, batch_idx: int) -> None:
-        """Add one micro-batch to the split's sums."""
-        self.held_out_sums = self.held_out_sums + self._summed_loss(batch)[1]
-
-    def on_validation_epoch_end(self) -> None:
-        """Loss and bits per character of the split: every target of it once, over all processes."""
-        nats, counted = summed(self.held_out_sums).tolist()
-        self.held_out = {"loss": nats / max(1.0, counted), "tokens": counted}
-        if self.validation_chars:
-            self.held_out["bits_per_char"] = nats / math.log(2) / self.validation_chars
-
-    def configure_gradient_clipping(
-        self, optimizer: Optimizer, gradient_clip_val: float | None = None, gradient_clip_algorithm: str | None = None
-    ) -> None:
-        """Clip by the global norm and keep the norm, which shows a diverging run one step before its loss does."""
-        norm = clip_grad_norm_(self.network.parameters(), gradient_clip_val or math.inf)
-        self.gradient_norm = norm.full_tensor() if hasattr(norm, "full_tensor") else norm
-
-    def learning_rate_at(self, step: int) -> float:
-        """Learning rate that the 0-based optimizer step uses."""
-        cfg = self.optimizer_config
-        return cfg.learning_rate * warmup_constant_decay(step, self.max_steps, cfg)
-
-    def bits_per_char(self, loss: float) -> float | None:
-        """Training loss in nats per token -> bits per character, by the split's characters per token."""
-        return loss / math.log(2) / self.train_chars_per_token if self.train_chars_per_token else None
-
-    def configure_optimizers(self) -> Any:
-        """Fused AdamW and the schedule, stepped once an optimizer step."""
-        optimizer = adamw(self.network, self.optimizer_config)
-        scheduler = schedule(optimizer, self.max_steps, self.optimizer_config)
-        return {"optimizer": optimizer, "lr_scheduler": {"scheduler": scheduler, "interval": "step"}}
-
-    def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
-        """What rebuilds the network without the run file."""
-        checkpoint["network"] = self.config.to_dict()
-
-    def on_test_epoch_start(self) -> None:
-        """Start counting the split."""
-        self.on_validation_epoch_start()
-
-    def test_step(self, batch: Batch, batch_idx: int) -> None:
-        """Add one micro-batch of the test split."""
-        self.validation_step(batch, batch_idx)
-
-    def on_test_epoch_end(self) -> None:
-        """Loss of the test split; its characters are counted where it is assessed, so there are no bits per one."""
-        nats, counted = summed(self.held_out_sums).tolist()
-        self.held_out = {"loss": nats / max(1.0, counted), "tokens": counted}
+    def logits(self, batch: Batch) -> torch.Tensor:
+        """(B, T, V) scores of the next token; with positions and no mask transformers keeps the documents apart."""
+        made = self.network(input_ids=batch["inputs"], position_ids=batch["positions"], use_cache=False)
+        logits: torch.Tensor = made.logits
+        return logits

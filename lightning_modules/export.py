@@ -17,9 +17,10 @@ from typing import Any
 import torch
 import torch.distributed.checkpoint as dcp
 from tokenizers import Tokenizer
-from transformers import GenerationConfig, LlamaConfig, LlamaForCausalLM
+from transformers import GenerationConfig, PreTrainedModel
 
 from data_contracts.errors import StoreError
+from lightning_modules.architectures import built, config_from
 from lightning_modules.checkpointing import CheckpointFolder, replace_durably
 from lightning_modules.metrics import METRICS, VALIDATION, StepTable
 from lightning_modules.model_card import model_card
@@ -27,14 +28,14 @@ from lightning_modules.model_card import model_card
 PREFIX = "network."
 
 
-def network_of(checkpoint: Path) -> tuple[LlamaForCausalLM, dict[str, Any]]:
+def network_of(checkpoint: Path) -> tuple[PreTrainedModel, dict[str, Any]]:
     """The network of a checkpoint (one file, or a folder of FSDP2 shards), and its datamodule's state.
 
     Only tensors and plain values are read, so a checkpoint cannot run code.
     """
     sharded = checkpoint.is_dir()
     state = torch.load(checkpoint / "meta.pt" if sharded else checkpoint, map_location="cpu", weights_only=True)
-    network = LlamaForCausalLM(LlamaConfig.from_dict(state["network"]))
+    network = built(config_from(state["network"]), state["objective"])
     if sharded:
         weights = {PREFIX + name: tensor for name, tensor in network.state_dict().items()}
         with warnings.catch_warnings():

@@ -9,21 +9,21 @@ file instead of measuring again. Validation, checkpoints and other programs come
 
 from __future__ import annotations
 
+import importlib
 import json
 import os
 import time
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
-from torch.nn import functional
-from transformers import LlamaForCausalLM
 
 from data_contracts.errors import TrainingError
-from data_contracts.training import CausalModelConfig
-from lightning_modules.causal_language_model import llama_config
+from lightning_modules.block_files import batch_of
 from lightning_modules.checkpointing import write_durably
 from lightning_modules.events import emit
+from lightning_modules.language_model import LanguageModel
 from lightning_modules.precision import pick_precision
 
 PLAN = "plan.json"
@@ -61,18 +61,28 @@ def _measured(config: Any, device: torch.device) -> dict[str, Any]:
 
 
 def _micro_batch_seconds(config: Any, device: torch.device, half: bool) -> float:
-    model, data = config.model.init_args, config.data.init_args
+    model, data = config.model.init_args.as_dict(), config.data.init_args
+    kind: type[LanguageModel] = getattr(*_named(config.model.class_path))
     best = float("inf")
     with torch.random.fork_rng():
-        cfg = llama_config(CausalModelConfig(**model.network), model.vocab_size, model.separator_id, model.block_tokens)
-        network = LlamaForCausalLM(cfg).to(device)
-        tokens = torch.randint(model.vocab_size, (data.blocks_per_device, model.block_tokens), device=device)
+        module = kind(**model)
+        module.configure_model()
+        module.to(device)
+        tokens = np.random.default_rng(0).integers(
+            model["vocab_size"], size=(data.blocks_per_device, data.block_tokens + 1)
+        )
+        batch = {n: t.to(device) for n, t in batch_of(tokens, model["separator_id"], model["pad_id"]).items()}
         for _ in range(1 + TIMED):
             start = time.perf_counter()
             with torch.autocast(device.type, torch.bfloat16, enabled=half):
-                logits = network(input_ids=tokens, use_cache=False).logits
-            functional.cross_entropy(logits.float().flatten(0, 1), tokens.flatten()).backward()
+                loss = module.training_step(batch, 0)
+            loss.backward()
             if device.type == "cuda":
                 torch.cuda.synchronize(device)
             best = min(best, time.perf_counter() - start)
     return best
+
+
+def _named(class_path: str) -> tuple[Any, str]:
+    module, _, name = class_path.rpartition(".")
+    return importlib.import_module(module), name

@@ -13,7 +13,7 @@ from typing import Any
 import torch
 from tokenizers import Tokenizer
 from torch.nn import functional
-from transformers import LlamaForCausalLM
+from transformers import PreTrainedModel
 
 from data_contracts.errors import ConfigError, DatasetMissing
 from data_contracts.score_file import ScoreConfig
@@ -56,7 +56,7 @@ def wilson(right: int, count: int) -> tuple[float, float]:
 
 
 @torch.inference_mode()
-def log_likelihoods(network: LlamaForCausalLM, sentences: list[list[int]], separator_id: int) -> list[float]:
+def log_likelihoods(network: PreTrainedModel, sentences: list[list[int]], separator_id: int) -> list[float]:
     """Summed log-probability (nats) of each sentence's ids after a separator; 0 for no ids.
 
     Sentences are batched by length and padded on the right, which a causal model cannot see.
@@ -95,7 +95,7 @@ def _batches(sentences: list[list[int]]) -> Iterator[list[int]]:
 
 
 def score_pairs(
-    network: LlamaForCausalLM, tokenizer: Tokenizer, path: Path, cfg: ScoreConfig, separator_id: int
+    network: PreTrainedModel, tokenizer: Tokenizer, path: Path, cfg: ScoreConfig, separator_id: int
 ) -> dict[str, Any]:
     """Accuracy in all and by phenomenon, each with its Wilson interval. Equal likelihoods count as wrong."""
     pairs = read_pairs(path, cfg.max_pairs, cfg.seed)

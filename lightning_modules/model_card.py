@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from transformers import LlamaForCausalLM
+from transformers import PreTrainedModel
 
 LABELS = {
     "steps": "训练步数 steps",
@@ -17,7 +17,7 @@ LABELS = {
 }
 
 
-def model_card(network: LlamaForCausalLM, figures: dict[str, Any], lineage: dict[str, Any]) -> str:
+def model_card(network: PreTrainedModel, figures: dict[str, Any], lineage: dict[str, Any]) -> str:
     """The whole text.
 
     Args:
@@ -42,8 +42,8 @@ tags: [ziliu, causal-lm]
 ---
 # 字流 ziliu 语言模型 · language model
 
-由字流从零预训练的因果语言模型, 结构为 Llama. A causal language model of the Llama architecture, pretrained from
-random weights by ziliu (字流). 它是基座模型: 只会续写, 未经指令微调或安全对齐.
+由字流从零预训练的因果语言模型, 结构为 {config.model_type}. A causal language model of the {config.model_type}
+architecture, pretrained from random weights by ziliu (字流). 它是基座模型: 只会续写, 未经指令微调或安全对齐.
 It is a base model: it continues text and was neither instruction-tuned nor aligned.
 
 | 模型 model | |

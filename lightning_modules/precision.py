@@ -1,4 +1,4 @@
-"""精度 precision: what this machine is really fast at, measured by a timed matrix product, and the FLOPs of a token.
+"""精度 precision: what this machine is really fast at, measured by a timed matrix product.
 
 bf16 without hardware for it is slower than fp32 by a factor of tens (42 on an AVX2 CPU), so it is never assumed.
 """
@@ -9,7 +9,6 @@ import os
 import time
 
 import torch
-from transformers import LlamaConfig
 
 MATMUL_SIDE = {"cpu": 1024, "cuda": 8192}
 PROBE_SIDE = {"cpu": 512, "cuda": 4096}  # short enough that some products run undisturbed
@@ -70,16 +69,3 @@ def pick_precision(wanted: str, device: torch.device) -> str:
 def _cpu_has_bf16() -> bool:
     capability = torch.backends.cpu.get_cpu_capability()
     return "AVX512" in capability or "SVE" in capability or "AMX" in capability
-
-
-def flops_per_token(config: LlamaConfig, trained_tokens: int) -> float:
-    """Floating point operations of forward and backward pass for one token of a block of `trained_tokens` tokens.
-
-    6 for every weight in a matrix product (2 forward, 4 backward; the input embedding is a look-up, the output head a
-    product whether tied or not), plus attention scores and mixing, 12 * layers * width * T, halved because causal.
-    """
-    width, layers = config.hidden_size, config.num_hidden_layers
-    key_value = width * config.num_key_value_heads // config.num_attention_heads
-    attention = 2 * width * width + 2 * width * key_value  # q, o; k, v
-    weights = layers * (attention + 3 * width * config.intermediate_size) + width * config.vocab_size
-    return 6.0 * weights + 6.0 * layers * width * trained_tokens

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import torch
 from tokenizers import Tokenizer
-from transformers import DynamicCache, LlamaForCausalLM
+from transformers import DynamicCache, PreTrainedModel
 
 
 def next_token(logits: torch.Tensor, temperature: float, top_p: float, generator: torch.Generator) -> int:
@@ -23,7 +23,7 @@ def next_token(logits: torch.Tensor, temperature: float, top_p: float, generator
 
 @torch.no_grad()
 def generate(
-    network: LlamaForCausalLM,
+    network: PreTrainedModel,
     prompt: list[int],
     new_tokens: int,
     *,
@@ -58,7 +58,7 @@ def generate(
 class TextSampler:
     """Prompts in, texts out, for one network and its tokenizer."""
 
-    def __init__(self, network: LlamaForCausalLM, tokenizer_dir: str | Path, separator_id: int) -> None:
+    def __init__(self, network: PreTrainedModel, tokenizer_dir: str | Path, separator_id: int) -> None:
         self.network, self.separator_id = network, separator_id
         self.tokenizer = Tokenizer.from_file(str(Path(tokenizer_dir) / "tokenizer.json"))
 

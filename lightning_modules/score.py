@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from transformers import AutoModelForCausalLM, LlamaForCausalLM
+from transformers import AutoModelForCausalLM, PreTrainedModel
 from transformers.utils.logging import disable_progress_bar
 
 from data_contracts.errors import ConfigError, DatasetMissing
@@ -24,7 +24,7 @@ from lightning_modules.sampling import TextSampler
 from lightning_modules.stream_bits import score_streams
 
 
-def load_exported(folder: str | Path) -> LlamaForCausalLM:
+def load_exported(folder: str | Path) -> PreTrainedModel:
     """The network of an exported folder, fp32, in evaluation mode, on the GPU if there is one."""
     if not Path(folder, "model.safetensors").is_file():
         raise DatasetMissing(f"{folder} has no model.safetensors; export a checkpoint first")

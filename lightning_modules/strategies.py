@@ -13,11 +13,13 @@ import torch
 import torch.distributed as dist
 from torch.distributed.device_mesh import DeviceMesh
 from torch.distributed.fsdp import MixedPrecisionPolicy, fully_shard
-from transformers import LlamaForCausalLM
+from transformers import PreTrainedModel
+
+from lightning_modules.architectures import layers_of
 
 
-def shard(network: LlamaForCausalLM, mesh: DeviceMesh, half: bool) -> None:
-    """Shard parameters, gradients and optimizer state over the mesh's data dimension, a decoder layer at a time.
+def shard(network: PreTrainedModel, mesh: DeviceMesh, half: bool) -> None:
+    """Shard parameters, gradients and optimizer state over the mesh's data dimension, a layer at a time.
 
     Args:
         half: compute and gather parameters in bf16, reduce gradients in fp32; master weights stay fp32.
@@ -25,7 +27,7 @@ def shard(network: LlamaForCausalLM, mesh: DeviceMesh, half: bool) -> None:
     options: dict[str, Any] = {"mesh": mesh["data_parallel"]}
     if half:
         options["mp_policy"] = MixedPrecisionPolicy(param_dtype=torch.bfloat16, reduce_dtype=torch.float32)
-    for layer in network.model.layers:
+    for layer in layers_of(network):
         fully_shard(layer, **options)
     fully_shard(network, **options)
 

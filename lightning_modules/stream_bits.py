@@ -16,7 +16,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch.nn import functional
-from transformers import LlamaForCausalLM
+from transformers import PreTrainedModel
 
 from data_contracts.errors import ConfigError, DatasetMissing
 from data_contracts.score_file import Documents, ScoreConfig, Stream
@@ -26,7 +26,7 @@ from lightning_modules.events import progress
 
 @torch.inference_mode()
 def block_nats(
-    network: LlamaForCausalLM, tokens: NDArray[np.int64], separator_id: int, pad_id: int
+    network: PreTrainedModel, tokens: NDArray[np.int64], separator_id: int, pad_id: int
 ) -> NDArray[np.float64]:
     """(B, T + 1) blocks -> (B, T) nats of each target; 0 for padding."""
     batch = {name: tensor.to(network.device) for name, tensor in batch_of(tokens, separator_id, pad_id).items()}
@@ -36,7 +36,7 @@ def block_nats(
 
 
 def stream_nats(
-    network: LlamaForCausalLM, stream: NDArray[np.int64], block_tokens: int, rows: int, separator_id: int, pad_id: int
+    network: PreTrainedModel, stream: NDArray[np.int64], block_tokens: int, rows: int, separator_id: int, pad_id: int
 ) -> Iterator[NDArray[np.float64]]:
     """Nats of the targets 1 .. len(stream) - 1 in order, a batch of blocks at a time; a short last block is padded."""
     blocks = max(0, math.ceil((len(stream) - 1) / block_tokens))
@@ -49,7 +49,7 @@ def stream_nats(
         yield nats[: max(0, len(stream) - 1 - first * block_tokens)]
 
 
-def score_streams(network: LlamaForCausalLM, cfg: ScoreConfig, separator_id: int, pad_id: int) -> dict[str, Any]:
+def score_streams(network: PreTrainedModel, cfg: ScoreConfig, separator_id: int, pad_id: int) -> dict[str, Any]:
     """Bits, characters, tokens and bits per character: in all, by source, and by document.
 
     Documents are taken whole, in order, until `max_tokens` targets; at least one. `documents` names them, so that a

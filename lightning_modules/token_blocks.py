@@ -12,10 +12,13 @@ from typing import Any
 
 import lightning.pytorch as pl
 import numpy as np
+from numpy.typing import NDArray
 
 from data_contracts.errors import ConfigError
 from lightning_modules.block_files import IGNORED, Batch, BlockSource, batch_of
 from lightning_modules.permutation import GlobalOrder
+
+HELD_OUT_SEED = 0  # whatever a run's seed: held-out figures of two runs are of the same batches
 
 
 class TrainBatches:
@@ -33,8 +36,9 @@ class TrainBatches:
         data, share = self.data, self.data.blocks_per_device
         at = self.start
         while True:
-            numbers = self.order.samples(at, share * self.world)[self.rank * share : (self.rank + 1) * share]
-            yield batch_of(data.train.gather(numbers), data.separator_id, data.pad_id)
+            mine = slice(self.rank * share, (self.rank + 1) * share)
+            numbers = self.order.samples(at, share * self.world)[mine]
+            yield data.batch(data.train, numbers, np.arange(at, at + share * self.world)[mine], data.seed)
             at += share * self.world
 
 
@@ -57,7 +61,7 @@ class HeldOutBatches:
         for i in range(len(self)):
             numbers = mine[i * rows : (i + 1) * rows]
             filled = np.concatenate([numbers, np.zeros(rows - len(numbers), dtype=np.int64)])
-            batch = batch_of(self.source.gather(filled), data.separator_id, data.pad_id)
+            batch = data.batch(self.source, filled, filled, HELD_OUT_SEED)
             batch["targets"][len(numbers) :] = IGNORED
             yield batch
 
@@ -91,6 +95,14 @@ class TokenBlocks(pl.LightningDataModule):
         )
         self.separator_id, self.pad_id = separator_id, pad_id
         self.consumed = 0  # global samples whose gradients are in the weights
+
+    def batch(self, source: BlockSource, numbers: NDArray[np.int64], samples: NDArray[np.int64], seed: int) -> Batch:
+        """A micro-batch of the numbered blocks.
+
+        Args:
+            samples: a number for each row that names what is drawn at random for it, with the seed; here nothing is.
+        """
+        return batch_of(source.gather(numbers), self.separator_id, self.pad_id)
 
     def train_dataloader(self) -> TrainBatches:
         """Micro-batches of this process, from where the checkpoint stands."""

@@ -23,9 +23,9 @@ _INFRASTRUCTURE = frozenset(
         "tasks.journal", "tasks.progress", "tasks.rows", "tasks.stage", "tasks.store", "tasks.supervised", "tasks.work",
         "data_contracts", "data_contracts.boilerplate", "data_contracts.config", "data_contracts.config_file",
         "data_contracts.dataset", "data_contracts.decontamination", "data_contracts.errors", "data_contracts.mixture",
-        "data_contracts.model", "data_contracts.reasons", "data_contracts.schemas", "data_contracts.scoring",
-        "data_contracts.sources", "data_contracts.stages", "data_contracts.study", "data_contracts.training",
-        "data_contracts.units",
+        "data_contracts.model", "data_contracts.network", "data_contracts.reasons", "data_contracts.schemas",
+        "data_contracts.scoring", "data_contracts.sources", "data_contracts.stages", "data_contracts.study",
+        "data_contracts.training", "data_contracts.units",
     }
 )  # fmt: skip
 

@@ -58,15 +58,15 @@ def bare_loop(blocks: BlockFiles) -> float:
     """CPU seconds of a step of the shortest loop that trains the same model on the same data."""
     import torch
     from torch.nn import functional
-    from transformers import LlamaForCausalLM
 
-    from data_contracts.training import CausalModelConfig, OptimizerConfig
+    from data_contracts.network import NetworkConfig
+    from data_contracts.training import OptimizerConfig
+    from lightning_modules.architectures import Tokens, built, hugging_face_config
     from lightning_modules.block_files import BlockSource, batch_of
-    from lightning_modules.causal_language_model import llama_config
     from lightning_modules.optimizers import adamw
 
     torch.set_num_threads(1)
-    network = LlamaForCausalLM(llama_config(CausalModelConfig(**MODEL), VOCAB, 0, BLOCK))
+    network = built(hugging_face_config(NetworkConfig(**MODEL), Tokens(VOCAB, 0, 1, BLOCK)), "causal")
     optimizer = adamw(network, OptimizerConfig())
     assert blocks.train is not None
     source = BlockSource([blocks.train], BLOCK, VOCAB)

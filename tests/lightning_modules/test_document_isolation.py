@@ -4,16 +4,16 @@ import numpy as np
 import pytest
 import torch
 
-from data_contracts.training import CausalModelConfig
 from lightning_modules.block_files import batch_of
-from lightning_modules.causal_language_model import CausalLanguageModel, llama_config
+from lightning_modules.causal_language_model import CausalLanguageModel
 
 MODEL = {"layers": 2, "heads": 4, "kv_heads": 2, "width": 32}
 
 
-@pytest.fixture(scope="module")
-def module() -> CausalLanguageModel:
-    made = CausalLanguageModel(50, 0, 1, 16, 10, MODEL, {}, seed=3, train_chars_per_token=1.0, validation_chars=10)
+@pytest.fixture(scope="module", params=["llama", "qwen3"])
+def module(request: pytest.FixtureRequest) -> CausalLanguageModel:
+    network = {**MODEL, "architecture": request.param}
+    made = CausalLanguageModel(50, 0, 1, 16, 10, network, {}, seed=3, train_chars_per_token=1.0, validation_chars=10)
     made.configure_model()
     return made
 
@@ -57,12 +57,8 @@ def test_the_gradient_does_not_depend_on_the_cut_into_micro_batches(module: Caus
 def test_the_network_comes_from_the_seed_alone(module: CausalLanguageModel) -> None:
     torch.manual_seed(999)
     before = torch.get_rng_state()
-    again = CausalLanguageModel(50, 0, 1, 16, 10, MODEL, {}, seed=3, train_chars_per_token=1.0, validation_chars=10)
+    network = {**MODEL, "architecture": module.config.model_type}
+    again = CausalLanguageModel(50, 0, 1, 16, 10, network, {}, seed=3, train_chars_per_token=1.0, validation_chars=10)
     again.configure_model()
     assert all(torch.equal(a, b) for a, b in zip(module.parameters(), again.parameters(), strict=True))
     assert torch.equal(before, torch.get_rng_state())  # dropout draws elsewhere
-
-
-def test_default_ffn_width_is_8_thirds_in_steps_of_64() -> None:
-    assert llama_config(CausalModelConfig(width=384), 100, 0, 64).intermediate_size == 1024
-    assert llama_config(CausalModelConfig(width=32, heads=2), 100, 0, 64).intermediate_size == 128

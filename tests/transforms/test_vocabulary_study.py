@@ -4,8 +4,8 @@ import polars as pl
 import pytest
 from pydantic import ValidationError
 
+from data_contracts.network import NetworkConfig
 from data_contracts.study import StudyConfig, study_of
-from data_contracts.training import CausalModelConfig
 from tasks.transforms import bpe
 from tasks.transforms.vocabulary_study import measured, recommended
 from tests.given_documents import invented
@@ -69,7 +69,7 @@ def test_the_smallest_size_near_the_least_work_is_recommended():
 
 
 def test_a_study_is_for_the_model_of_the_config():
-    model = CausalModelConfig(layers=2, heads=2, width=32)
+    model = NetworkConfig(layers=2, heads=2, width=32)
     asked = study_of((16000, 8000, 8000), model)
     # lightning_modules/README.md: this model has 43,488 parameters with 330 tokens
     assert (asked.sizes, asked.body_parameters + 330 * 32) == ((8000, 16000), 43_488)

@@ -1,0 +1,165 @@
+"""语言模型 language model: what every kind of it shares, from the network and the sums of a step to the optimizer.
+
+Shapes: B blocks of a micro-batch, T tokens of a block, V tokens of the vocabulary.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import Any, ClassVar
+
+import lightning.pytorch as pl
+import torch
+from torch.nn import functional
+from torch.nn.utils import clip_grad_norm_
+from torch.optim import Optimizer
+from transformers import PreTrainedModel
+
+from data_contracts.network import NetworkConfig, flops_per_token
+from data_contracts.training import OptimizerConfig
+from lightning_modules.architectures import Objective, Tokens, built, hugging_face_config
+from lightning_modules.block_files import IGNORED, Batch
+from lightning_modules.optimizers import adamw, schedule, warmup_constant_decay
+from lightning_modules.strategies import shard, summed
+
+
+class LanguageModel(pl.LightningModule):
+    """LightningModule of a language model built from random weights; what its loss is, each kind says."""
+
+    objective: ClassVar[Objective]
+    network: PreTrainedModel
+
+    def __init__(
+        self,
+        vocab_size: int,
+        separator_id: int,
+        pad_id: int,
+        block_tokens: int,
+        max_steps: int,
+        network: dict[str, Any],
+        optimizer: dict[str, Any],
+        seed: int,
+        train_chars_per_token: float,
+        validation_chars: int,
+        compile: bool = False,
+        sharded_bf16: bool = False,
+    ) -> None:
+        """Nothing heavy happens here; `configure_model` builds the network.
+
+        Args:
+            network: a NetworkConfig as plain values.
+            optimizer: an OptimizerConfig as plain values.
+            train_chars_per_token: turns the training loss into bits per character.
+            validation_chars: characters of the whole validation split.
+            sharded_bf16: compute in bf16 under FSDP2, whose precision is set where layers are sharded.
+        """
+        super().__init__()
+        tokens = Tokens(vocab_size, separator_id, pad_id, block_tokens)
+        self.config = hugging_face_config(NetworkConfig(**network), tokens)
+        self.flops_per_token = flops_per_token(NetworkConfig(**network), vocab_size, block_tokens)
+        self.optimizer_config = OptimizerConfig(**optimizer)
+        self.separator_id, self.pad_id, self.block_tokens = separator_id, pad_id, block_tokens
+        self.max_steps, self.seed = max_steps, seed
+        self.train_chars_per_token, self.validation_chars = train_chars_per_token, validation_chars
+        self.wants_compile, self.sharded_bf16 = compile, sharded_bf16
+        self.step_sums: torch.Tensor | None = None  # (2,) float64: summed loss in nats, targets counted; of one step
+        self.held_out_sums = torch.zeros(2, dtype=torch.float64)  # the same of a whole held-out split
+        self.gradient_norm: torch.Tensor | float = 0.0
+        self.held_out: dict[str, float] = {}
+
+    def configure_model(self) -> None:
+        """Build the network from the seed alone; shard it when the strategy brought a device mesh. Idempotent."""
+        if "network" in self._modules:
+            return
+        with torch.random.fork_rng():
+            torch.manual_seed(self.seed)
+            self.network = built(self.config, self.objective)
+        if self._device_mesh is not None:
+            shard(self.network, self._device_mesh, self.sharded_bf16)
+        if self.wants_compile:
+            self.network.compile()
+
+    def logits(self, batch: Batch) -> torch.Tensor:
+        """(B, T, V) scores of every position of a micro-batch, each from its own document alone."""
+        raise NotImplementedError
+
+    def _summed_loss(self, batch: Batch) -> tuple[torch.Tensor, torch.Tensor]:
+        targets = batch["targets"].flatten()  # (B, T) -> (B*T,)
+        nats = functional.cross_entropy(
+            self.logits(batch).float().flatten(0, 1),  # (B, T, V) -> (B*T, V)
+            targets,
+            ignore_index=IGNORED,
+            reduction="sum",
+        )
+        return nats, torch.stack([nats.detach().double(), (targets != IGNORED).sum().double()])
+
+    def training_step(self, batch: Batch, batch_idx: int) -> torch.Tensor:
+        """Loss in nats, divided by the positions of the micro-batch.
+
+        Dividing by positions, not by targets counted, makes the gradient of a step independent of how its blocks are
+        cut into micro-batches and processes. The loss that is reported is divided by targets counted.
+        """
+        nats, sums = self._summed_loss(batch)
+        self.step_sums = sums if self.step_sums is None else self.step_sums + sums
+        return nats / batch["targets"].numel()
+
+    def take_step_sums(self) -> torch.Tensor:
+        """(2,) sums of the step that just ended, of this process; starts the next step."""
+        sums, self.step_sums = self.step_sums, None
+        if sums is None:
+            raise RuntimeError("no training step ran since the last call")
+        return sums
+
+    def on_validation_epoch_start(self) -> None:
+        """Start counting the split."""
+        self.held_out_sums = torch.zeros(2, dtype=torch.float64, device=self.device)
+
+    def validation_step(self, batch: Batch, batch_idx: int) -> None:
+        """Add one micro-batch to the split's sums."""
+        self.held_out_sums = self.held_out_sums + self._summed_loss(batch)[1]
+
+    def on_validation_epoch_end(self) -> None:
+        """Loss and bits per character of the split: every target of it once, over all processes."""
+        nats, counted = summed(self.held_out_sums).tolist()
+        self.held_out = {"loss": nats / max(1.0, counted), "tokens": counted}
+        if self.validation_chars:
+            self.held_out["bits_per_char"] = nats / math.log(2) / self.validation_chars
+
+    def configure_gradient_clipping(
+        self, optimizer: Optimizer, gradient_clip_val: float | None = None, gradient_clip_algorithm: str | None = None
+    ) -> None:
+        """Clip by the global norm and keep the norm, which shows a diverging run one step before its loss does."""
+        norm = clip_grad_norm_(self.network.parameters(), gradient_clip_val or math.inf)
+        self.gradient_norm = norm.full_tensor() if hasattr(norm, "full_tensor") else norm
+
+    def learning_rate_at(self, step: int) -> float:
+        """Learning rate that the 0-based optimizer step uses."""
+        cfg = self.optimizer_config
+        return cfg.learning_rate * warmup_constant_decay(step, self.max_steps, cfg)
+
+    def bits_per_char(self, loss: float) -> float | None:
+        """Training loss in nats per token -> bits per character, by the split's characters per token."""
+        return loss / math.log(2) / self.train_chars_per_token if self.train_chars_per_token else None
+
+    def configure_optimizers(self) -> Any:
+        """Fused AdamW and the schedule, stepped once an optimizer step."""
+        optimizer = adamw(self.network, self.optimizer_config)
+        scheduler = schedule(optimizer, self.max_steps, self.optimizer_config)
+        return {"optimizer": optimizer, "lr_scheduler": {"scheduler": scheduler, "interval": "step"}}
+
+    def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
+        """What rebuilds the network without the run file."""
+        checkpoint["network"], checkpoint["objective"] = self.config.to_dict(), self.objective
+
+    def on_test_epoch_start(self) -> None:
+        """Start counting the split."""
+        self.on_validation_epoch_start()
+
+    def test_step(self, batch: Batch, batch_idx: int) -> None:
+        """Add one micro-batch of the test split."""
+        self.validation_step(batch, batch_idx)
+
+    def on_test_epoch_end(self) -> None:
+        """Loss of the test split; its characters are counted where it is assessed, so there are no bits per one."""
+        nats, counted = summed(self.held_out_sums).tolist()
+        self.held_out = {"loss": nats / max(1.0, counted), "tokens": counted}

@@ -1,0 +1,39 @@
+from __future__ import annotations
+
+import pytest
+from pydantic import ValidationError
+
+from data_contracts.network import NetworkConfig, parameters
+
+
+def test_the_default_is_what_it_always_was() -> None:
+    cfg = NetworkConfig()
+    assert (cfg.architecture, cfg.layers, cfg.width, cfg.heads, cfg.feed_forward) == ("llama", 6, 384, 6, 1024)
+    assert parameters(cfg, 16_384) == 16_913_280
+
+
+def test_a_size_is_one_dial_and_single_values_override_it() -> None:
+    cfg = NetworkConfig(size="60M")
+    assert (cfg.layers, cfg.width, cfg.heads) == (12, 640, 10)
+    wider = NetworkConfig(size="60M", width=768)
+    assert (wider.layers, wider.width, wider.heads) == (12, 768, 12)
+    assert cfg.model_dump()["layers"] == 12, "the key of a run holds what a size meant when it ran"
+
+
+def test_the_default_ffn_width_is_8_thirds_in_steps_of_64() -> None:
+    assert NetworkConfig(width=32, heads=2).feed_forward == 128
+    assert NetworkConfig(ffn_width=500).feed_forward == 500
+
+
+@pytest.mark.parametrize(
+    ("values", "told"),
+    [
+        ({"width": 100, "heads": 3}, "width 100 is not a multiple of heads 3"),
+        ({"heads": 6, "kv_heads": 4}, "heads 6 is not a multiple of kv_heads 4"),
+        ({"width": 15, "heads": 5}, "head width 3 is odd"),
+        ({"size": "3M"}, "'2M', '15M'"),
+    ],
+)
+def test_an_impossible_shape_is_named(values: dict[str, object], told: str) -> None:
+    with pytest.raises(ValidationError, match=told):
+        NetworkConfig(**values)

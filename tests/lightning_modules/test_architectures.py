@@ -1,0 +1,67 @@
+"""Every formula of data_contracts/network.py is held to the network that Hugging Face builds."""
+
+from __future__ import annotations
+
+from typing import Any, get_args
+
+import pytest
+import torch
+from torch.utils.flop_counter import FlopCounterMode
+
+from data_contracts.network import SHAPES, ArchitectureName, NetworkConfig, body_parameters, flops_per_token, parameters
+from lightning_modules.architectures import ARCHITECTURES, Tokens, built, config_from, hugging_face_config, layers_of
+
+VOCAB, BLOCK = 120, 24
+TINY: dict[str, dict[str, Any]] = {
+    "llama": {"layers": 3, "heads": 4, "kv_heads": 2, "width": 32},
+    "qwen3": {"layers": 3, "heads": 4, "kv_heads": 2, "width": 32, "tie_embeddings": False},
+}
+
+
+def network_of(cfg: NetworkConfig) -> Any:
+    config = hugging_face_config(cfg, Tokens(VOCAB, 0, 1, BLOCK))
+    return built(config, ARCHITECTURES[cfg.architecture].objective)
+
+
+def test_every_architecture_has_its_row_and_its_test() -> None:
+    assert set(ARCHITECTURES) == set(TINY) == set(get_args(ArchitectureName))
+
+
+@pytest.mark.parametrize("name", TINY)
+def test_parameters(name: str) -> None:
+    for tied in (True, False):
+        cfg = NetworkConfig(architecture=name, **{**TINY[name], "tie_embeddings": tied})
+        assert parameters(cfg, VOCAB) == sum(p.numel() for p in network_of(cfg).parameters())
+
+
+@pytest.mark.parametrize("name", TINY)
+def test_flops_of_a_token(name: str) -> None:
+    """Counted by torch, which knows nothing of the formula; it counts causal attention whole."""
+    cfg = NetworkConfig(architecture=name, **TINY[name])
+    network = network_of(cfg)
+    network.set_attn_implementation("eager")
+    with FlopCounterMode(display=False) as counter:
+        network(input_ids=torch.zeros(2, BLOCK, dtype=torch.long)).logits.sum().backward()
+    halved = 6.0 * cfg.layers * cfg.width * BLOCK
+    assert counter.get_total_flops() / (2 * BLOCK) == flops_per_token(cfg, VOCAB, BLOCK) + halved
+
+
+@pytest.mark.parametrize("name", TINY)
+def test_the_layers_are_found_in_the_network(name: str) -> None:
+    network = network_of(NetworkConfig(architecture=name, **TINY[name]))
+    assert len(layers_of(network)) == 3
+
+
+@pytest.mark.parametrize("name", TINY)
+def test_a_config_survives_its_plain_form(name: str) -> None:
+    config = network_of(NetworkConfig(architecture=name, **TINY[name])).config
+    assert config_from(config.to_dict()).to_dict() == config.to_dict()
+
+
+@pytest.mark.parametrize("name", TINY)
+@pytest.mark.parametrize("size", [s for s in SHAPES if s])
+def test_a_size_is_what_its_name_says(name: str, size: str) -> None:
+    said = float(size[:-1]) * {"M": 1e6, "B": 1e9}[size[-1]]
+    cfg = NetworkConfig(architecture=name, size=size)
+    assert body_parameters(cfg) == pytest.approx(said, rel=0.11)
+    assert cfg.head_width == 64
