@@ -190,7 +190,7 @@ class DedupConfig(Model):
 
 
 class SegmentConfig(Model):
-    """分词: DOCUMENT -> SEGMENTED, by rjieba, which equals jieba on Han runs."""
+    """分词: DOCUMENT -> SEGMENTED, with the words that jieba makes of runs of Han characters."""
 
     hmm: bool = Field(True, description="用 HMM 识别词典外的词 (find words outside the dictionary)")
     dictionaries: tuple[str, ...] = Field(

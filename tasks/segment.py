@@ -1,4 +1,4 @@
-"""分词 segment: DOCUMENT -> SEGMENTED. Words by rjieba, as lengths in characters beside the untouched text.
+"""分词 segment: DOCUMENT -> SEGMENTED. Words as jieba cuts them, as lengths in characters beside the untouched text.
 
 Conservation: the lengths of every document add up to its characters; the stage fails otherwise. What counts as a unit
 stands in tasks/transforms/words.py. A shard also holds `words.parquet`, how often each word occurs in it. Measures of a
@@ -26,7 +26,7 @@ from data_contracts.stages import SegmentConfig
 from tasks import rows
 from tasks.rows import Room
 from tasks.stage import Body, Stage
-from tasks.transforms.user_dictionary import Entry, cutter, parsed, usable
+from tasks.transforms.user_dictionary import Entry, knowing, parsed, usable
 from tasks.transforms.word_counts import counts, statistics, summed
 from tasks.transforms.words import Words, words
 from tasks.work import Inputs, Output, Work
@@ -70,12 +70,12 @@ def read(cfg: SegmentConfig) -> Cutting:
 
 def segmenting(body: Body) -> Cutter:
     """Make the stage of a body that cuts words."""
-    return Cutter(body, SEGMENTED, ("numpy", "polars", "rjieba"), ())
+    return Cutter(body, SEGMENTED, ("jieba", "numba", "numpy", "polars"), ())
 
 
 @segmenting
 def segment(documents: Inputs, cfg: SegmentConfig | Cutting, work: Work) -> Output:
-    """分词 segment: DOCUMENT -> SEGMENTED. Word lengths by rjieba; their sum is the number of characters."""
+    """分词 segment: DOCUMENT -> SEGMENTED. Word lengths as jieba cuts; their sum is the number of characters."""
     cutting = cfg if isinstance(cfg, Cutting) else read(cfg)
     jobs = [(s.content, (s.files[KEPT], cutting.hmm, cutting.entries)) for s in work.shards(documents) if s.rows_kept]
     shards = [made[0] for made in work.each(segment_shard, jobs)]
@@ -87,7 +87,7 @@ def segment(documents: Inputs, cfg: SegmentConfig | Cutting, work: Work) -> Outp
             "mean_word_chars": round(chars / count, 4) if count else 0.0,
             "dictionary_words": len(cutting.entries),
             "dictionary_ignored": cutting.ignored,
-            "vocabulary": statistics(counted, cutter(cutting.entries).has_word),
+            "vocabulary": statistics(counted, knowing(cutting.entries).has),
         },
     )
 
@@ -96,7 +96,7 @@ def segment_shard(room: Room, source: File, hmm: bool, entries: tuple[Entry, ...
     """Cut one shard."""
     frame = pl.read_parquet(room.store.path(source))
     texts = frame["text"].to_list()
-    cut = words(texts, hmm, cutter(entries))
+    cut = words(texts, hmm, knowing(entries))
     made = frame.with_columns(word_chars=word_lengths(cut), reason=pl.lit(None, pl.String()))
     if not (made["word_chars"].list.sum() == frame["text"].str.len_chars()).all():
         raise ConservationBroken("segment: words do not add up to the characters of their text; a fault of the cutter")

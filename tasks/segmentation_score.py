@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
+
+import numpy as np
 
 from data_contracts.stages import SegmentConfig
 from tasks.readers import gold_words
 from tasks.segment import read
-from tasks.transforms.segmentation_score import Score, score
-from tasks.transforms.user_dictionary import cutter
-from tasks.transforms.words import words
+from tasks.transforms.segmentation_score import Knows, Score, score
+from tasks.transforms.user_dictionary import knowing
+from tasks.transforms.words import Flags, words
 
 
 def score_files(gold: Sequence[Path], training: Sequence[Path], cfg: SegmentConfig) -> dict[str, Score]:
@@ -20,14 +22,17 @@ def score_files(gold: Sequence[Path], training: Sequence[Path], cfg: SegmentConf
     Sentences are cut one by one. Raises ConfigError for a file that cannot be read.
     """
     cutting = read(cfg)
-    tool = cutter(cutting.entries)
-    knows: Callable[[str], bool] = tool.has_word
+    dictionary = knowing(cutting.entries)
+    knows: Knows = dictionary.has
     if training:
         vocabulary = {word for path in training for sentence in gold_words.read(path) for word in sentence}
-        knows = vocabulary.__contains__
+
+        def knows(asked: Sequence[str]) -> Flags:
+            return np.fromiter(map(vocabulary.__contains__, asked), dtype=bool, count=len(asked))
+
     found = {}
     for path in gold:
         sentences = gold_words.read(path)
-        cut = words(["".join(sentence) for sentence in sentences], cutting.hmm, tool)
+        cut = words(["".join(sentence) for sentence in sentences], cutting.hmm, dictionary)
         found[path.name] = score(sentences, cut.chars, knows)
     return found

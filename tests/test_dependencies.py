@@ -24,6 +24,7 @@ UNSEEN = {
     "fastapi": "a bound for prefect",
     "sqlalchemy": "a bound for prefect",
     "jsonargparse": "the signatures extra, for LightningCLI",
+    "jieba": "its dictionary and its model of new words are read as files",
     "lxml-html-clean": "justext cleans with it and cannot ask for it",
     "safetensors": "the form of exported weights, written by transformers",
     "tensorboard": "torch.utils.tensorboard writes with it",

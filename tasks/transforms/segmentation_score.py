@@ -14,7 +14,9 @@ from typing import NamedTuple
 import numpy as np
 
 from tasks.transforms.flat_text import offsets_of
-from tasks.transforms.words import Lengths
+from tasks.transforms.words import Flags, Lengths
+
+Knows = Callable[[Sequence[str]], Flags]  # which of many words are in the vocabulary
 
 
 class Score(NamedTuple):
@@ -63,7 +65,7 @@ class Score(NamedTuple):
         return self._asdict() | {name: round(getattr(self, name), 6) for name in ratios}
 
 
-def score(gold: Sequence[Sequence[str]], found: Lengths, knows: Callable[[str], bool]) -> Score:
+def score(gold: Sequence[Sequence[str]], found: Lengths, knows: Knows) -> Score:
     """Score the words that a segmenter made of the gold sentences, which are taken end to end.
 
     `found` holds the lengths of its words in characters; one that goes over the end of a sentence is never right.
@@ -78,7 +80,7 @@ def score(gold: Sequence[Sequence[str]], found: Lengths, knows: Callable[[str], 
     inside = np.cumsum(cut)  # borders up to and with each place
     first, last = ends[:-1], ends[1:]
     right = (cut[first] == 1) & (cut[last] == 1) & (inside[last] - inside[first] == 1)
-    unknown = np.fromiter((not knows(word) for word in people), dtype=bool, count=len(people))
+    unknown = ~knows(people)
     return Score(
         sentences=len(gold),
         gold_words=len(people),

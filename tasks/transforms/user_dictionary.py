@@ -1,14 +1,10 @@
-"""用户词典 user dictionaries: words that a segmenter must know, in jieba's format, and a cutter that knows them.
+"""用户词典 user dictionaries: words that a segmenter must know, in jieba's format, beside those that jieba knows.
 
 A line is `词 [词频] [词性]`: a word, how often it occurs (out of the 60 million of jieba's dictionary; left out: often
-enough to be cut out by itself), a part of speech, which is not used. The cutter is rjieba with these words added, one
-after the other, as jieba's `load_userdict` adds them; words are looked for in runs of Han characters only, so a word
-that holds anything else is counted and left out. Frequency 0, by which jieba takes a word away, is refused: rjieba's
-HMM would make it again.
-
-jieba adds a known word's new frequency to the sum of all frequencies and leaves the old one in. rjieba takes the old
-one out. A word of one private-use character, which no text that is cut here holds, carries the difference, so that
-both weigh every path alike.
+enough to be cut out by itself), a part of speech, which is not used. Words are added one after the other, each as
+jieba's `load_userdict` adds it: the sum of all frequencies grows by its own and keeps that of a word which it replaces.
+Words are looked for in runs of Han characters only, so one that holds anything else is counted and left out. Frequency
+0, by which jieba takes a word away, is refused: the HMM would make it again.
 """
 
 from __future__ import annotations
@@ -16,13 +12,14 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Sequence
 from functools import lru_cache
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from data_contracts.errors import ConfigError
+from tasks.transforms.dictionary import HAN, Dictionary, standard, with_room
+from tasks.transforms.words import words
 
 LINE = re.compile(r"(.+?)(?: ([0-9]+))?(?: ([a-z]+))?")  # jieba's re_userdict
-HAN = re.compile("[\u4e00-\u9fd5]+")  # what jieba takes for Han
-_BALLAST = "\ue000"
+MOST = 10**15  # of a frequency: below the whole numbers that a double holds
 
 
 class Entry(NamedTuple):
@@ -40,7 +37,7 @@ def parsed(lines: Iterable[str], where: str) -> list[Entry]:
         if not text:
             continue
         match = LINE.fullmatch(text)
-        if match is None or match[2] == "0":
+        if match is None or (match[2] and not 0 < int(match[2]) <= MOST):
             raise ConfigError(f"{where}, line {number}: {text[:40]!r}: write 词 [词频 > 0] [词性], as in 云计算 5 n")
         found.append(Entry(match[1].strip(), int(match[2]) if match[2] else None))
     return found
@@ -48,29 +45,24 @@ def parsed(lines: Iterable[str], where: str) -> list[Entry]:
 
 def usable(entries: Sequence[Entry]) -> list[Entry]:
     """Entries that a run of Han characters can hold."""
-    return [e for e in entries if HAN.fullmatch(e.word)]
+    return [e for e in entries if re.fullmatch(HAN, e.word)]
 
 
 @lru_cache(maxsize=2)
-def cutter(entries: tuple[Entry, ...]) -> Any:
-    """An rjieba that knows these words; 0.2 s and 100 MB. Without any, the one that a process has anyway."""
-    import rjieba
-
+def knowing(entries: tuple[Entry, ...]) -> Dictionary:
+    """Jieba's dictionary with these words; 50 MB for any that are added."""
     if not entries:
-        return rjieba
-    made = rjieba.Jieba()
-    ballast = 0
+        return standard()
+    made = with_room(sum(len(e.word) for e in entries))
     for word, frequency in entries:
-        wanted = frequency if frequency is not None else made.suggest_freq(word)
-        if made.has_word(word):
-            # What rjieba takes out. There is no way to ask for it but this, which for a word that is never cut out by
-            # itself says too much; such words are rare, and the sum is 60 million.
-            ballast += made.suggest_freq(word)
-            made.add_word(_BALLAST, ballast, None)
-        made.add_word(word, wanted, None)
+        made = made.put(word, _suggested(made, word) if frequency is None else frequency)
     return made
 
 
-def knows(entries: tuple[Entry, ...], word: str) -> bool:
-    """Whether a word stands in the dictionary, jieba's own or the user's."""
-    return bool(cutter(entries).has_word(word))
+def _suggested(dictionary: Dictionary, word: str) -> int:
+    """The frequency by which a word is cut out: jieba's `suggest_freq`, number by number."""
+    share, at = 1.0, 0
+    for chars in words([word], False, dictionary).chars.tolist():
+        share *= int(dictionary.frequencies([word[at : at + chars]], 1)[0]) / float(dictionary.total)
+        at += chars
+    return max(int(share * dictionary.total) + 1, int(dictionary.frequencies([word], 1)[0]))

@@ -15,15 +15,14 @@ import numpy.typing as npt
 import polars as pl
 
 from tasks.transforms import word_kernel
+from tasks.transforms.dictionary import HAN
 from tasks.transforms.flat_text import batches, flat_text
-from tasks.transforms.user_dictionary import HAN
 from tasks.transforms.word_kernel import SHORT
-from tasks.transforms.words import Words
+from tasks.transforms.words import Flags, Words
 
 COUNTED = {"word": pl.String(), "count": pl.Int64()}
 COVERED = (1_000, 5_000, 10_000, 50_000)  # sizes of vocabularies whose coverage is told
 TOP = 50
-ONCE_IN = 16  # of the words that occur once, which are half of all; a corpus has too many of them to look up each
 BATCH_CHARS = 1 << 16
 
 
@@ -85,7 +84,7 @@ def summed(tables: Sequence[pl.DataFrame | pl.LazyFrame]) -> pl.DataFrame:
     return every.collect(engine="streaming")
 
 
-def statistics(counted: pl.DataFrame, knows: Callable[[str], bool]) -> dict[str, Any]:
+def statistics(counted: pl.DataFrame, knows: Callable[[Sequence[str]], Flags]) -> dict[str, Any]:
     """What the counts of a corpus say.
 
     distinct        words that differ
@@ -94,32 +93,22 @@ def statistics(counted: pl.DataFrame, knows: Callable[[str], bool]) -> dict[str,
     unknown_ratio   share of occurrences of Han words that the dictionary does not know (found by the HMM)
     unknown_distinct_ratio  the same of distinct Han words
     top             the most frequent words and their counts
-
-    Of the words that occur once, one in ONCE_IN is looked up, by its hash, and stands for the others.
     """
     total, distinct = int(counted["count"].sum()), counted.height
     ordered = np.sort(counted["count"].to_numpy())[::-1]
     running, least = np.cumsum(ordered), int(ordered[min(TOP, distinct) - 1]) if distinct else 0
     frequent = counted.filter(pl.col("count") >= least).sort("count", "word", descending=[True, False])
-    han = counted.filter(pl.col("word").str.contains(f"^{HAN.pattern}$"))
-    often, once = han.filter(pl.col("count") > 1), han.filter(pl.col("count") == 1)
-    unknown = _unknown(often["word"], knows)
-    looked_up = once.filter(pl.col("word").hash() % ONCE_IN == 0)["word"]
-    strange_once = int(_unknown(looked_up, knows).sum()) * once.height / max(1, len(looked_up))
-    strange = int(often.filter(unknown)["count"].sum()) + strange_once
+    han = counted.filter(pl.col("word").str.contains(f"^{HAN}$"))
+    unknown = ~pl.Series(knows(han["word"].to_list()), dtype=pl.Boolean())
     return {
         "distinct": distinct,
         "hapax_ratio": _share(int((counted["count"] == 1).sum()), distinct),
         "coverage": {str(n): _share(int(running[min(n, distinct) - 1]) if distinct else 0, total) for n in COVERED},
-        "unknown_ratio": _share(strange, int(han["count"].sum())),
-        "unknown_distinct_ratio": _share(int(unknown.sum()) + strange_once, han.height),
+        "unknown_ratio": _share(int(han["count"].filter(unknown).sum()), int(han["count"].sum())),
+        "unknown_distinct_ratio": _share(int(unknown.sum()), han.height),
         "top": [[word, count] for word, count in frequent.head(TOP).iter_rows()],
     }
 
 
-def _unknown(listed: pl.Series, knows: Callable[[str], bool]) -> pl.Series:
-    return ~pl.Series(list(map(knows, listed.to_list())), dtype=pl.Boolean())
-
-
-def _share(part: float, whole: int) -> float:
+def _share(part: int, whole: int) -> float:
     return round(part / whole, 6) if whole else 0.0

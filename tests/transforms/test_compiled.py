@@ -56,13 +56,14 @@ import random
 import polars as pl
 from data_contracts.stages import CleanConfig
 from tasks.clean import mark
+from tasks.transforms.words import words
 chance, texts = random.Random(1), ["", "a", "\\n", " ", "的" * 5000, "一\\n" * 9000, "..." * 3000]
 letters = [chr(c) for c in range(0x4E00, 0x9000)] + list("，。！ \\n\\t\\r0aZ【】＊①é\\u0301\\u200d👩𠀀")
 for size in [*range(40), 60, 1027, 1028, 1029, 1036, 1037, 2047, 2048, 2049, 4100, 70000]:
     texts.append("".join(chance.choices(letters, k=size)))
     texts.append("".join(chance.choices("的一是了。\\n", k=size)))
 out = mark(pl.LazyFrame({"doc_id": [str(i) for i in range(len(texts))], "text": texts}), CleanConfig(min_chars=0)).collect()
-print(out.height == len(texts))
+print(out.height == len(texts) == len(words(texts).offsets) - 1 == len(words(texts, False).offsets) - 1)
 """
 
 

@@ -5,13 +5,16 @@ import logging
 import random
 import re
 import warnings
+from itertools import pairwise
 
+import numpy as np
 import polars as pl
 import pytest
-import rjieba
 
 from data_contracts.errors import ConfigError
-from tasks.transforms.user_dictionary import HAN, Entry, cutter, parsed, usable
+from tasks.transforms.dictionary import HAN, standard
+from tasks.transforms.user_dictionary import Entry, knowing, parsed, usable
+from tasks.transforms.words import words
 
 TEXT = (
     "他来到了网易杭研大厦，李小福是创新办主任也是云计算方面的专家。"
@@ -32,7 +35,15 @@ def jieba_with(lines: list[str]):
 
 
 def runs_of(text: str) -> list[str]:
-    return HAN.findall(text)
+    return re.findall(HAN, text)
+
+
+def cut(runs: list[str], dictionary, hmm: bool = True) -> list[list[str]]:
+    made, found = words(runs, hmm, dictionary), []
+    for run, first, last in zip(runs, made.offsets[:-1], made.offsets[1:], strict=True):
+        ends = [0, *np.cumsum(made.chars[first:last]).tolist()]
+        found.append([run[a:b] for a, b in pairwise(ends)])
+    return found
 
 
 def test_a_line_is_read_as_jieba_reads_it():
@@ -61,8 +72,9 @@ def test_a_line_is_read_as_jieba_reads_it():
 
 
 def test_a_word_that_is_taken_away_is_refused():
-    with pytest.raises(ConfigError, match=r"words\.txt, line 2: '的 0'"):
-        parsed(["云计算 5", "的 0"], "words.txt")
+    for bad in ("的 0", "的 00", f"的 {10**16}"):
+        with pytest.raises(ConfigError, match=rf"words\.txt, line 2: '{bad}'"):
+            parsed(["云计算 5", bad], "words.txt")
 
 
 @pytest.mark.parametrize(
@@ -74,11 +86,12 @@ def test_a_word_that_is_taken_away_is_refused():
     ],
 )
 def test_equal_to_jieba_with_the_same_dictionary(lines):
-    reference, ours = jieba_with(lines), cutter(tuple(usable(parsed(lines, "x"))))
+    reference, ours = jieba_with(lines), knowing(tuple(usable(parsed(lines, "x"))))
+    assert ours.total == reference.total
     for text in (TEXT, "我们在中国北京大学学习，是云也是雨。"):
-        for run in runs_of(text):
-            for hmm in (True, False):
-                assert ours.cut(run, hmm) == reference.lcut(run, HMM=hmm)
+        for hmm in (True, False):
+            runs = runs_of(text)
+            assert cut(runs, ours, hmm) == [reference.lcut(run, HMM=hmm) for run in runs]
 
 
 def test_equal_to_jieba_on_real_text_with_words_that_cut_across_its_own(shared_data):
@@ -88,15 +101,27 @@ def test_equal_to_jieba_on_real_text_with_words_that_cut_across_its_own(shared_d
         texts += [t[:1500] for t in frame["text"].gather_every(max(1, frame.height // 6)).to_list()[:6]]
     runs = [run for text in texts for run in runs_of(text)]
     wild = [run[a : a + dice.randrange(2, 6)] for run in dice.sample(runs, 300) for a in [dice.randrange(len(run))]]
-    known = [word for run in dice.sample(runs, 200) for word in rjieba.cut(run) if len(word) > 1]
+    known = [word for words_of_run in cut(dice.sample(runs, 200), standard()) for word in words_of_run if len(word) > 1]
     lines = [dice.choice([w, w, f"{w} {dice.choice([1, 3, 50, 20000])}"]) for w in wild + known[:150]]
-    reference, ours = jieba_with(lines), cutter(tuple(usable(parsed(lines, "x"))))
-    assert [ours.cut(run, True) for run in runs] == [reference.lcut(run) for run in runs]
-    assert sum(ours.cut(run, True) != rjieba.cut(run, True) for run in runs) > 50, "the words make a difference"
+    reference, ours = jieba_with(lines), knowing(tuple(usable(parsed(lines, "x"))))
+    made = cut(runs, ours)
+    assert made == [reference.lcut(run) for run in runs]
+    without = cut(runs, standard())
+    assert sum(a != b for a, b in zip(made, without, strict=True)) > 50, "the words make a difference"
 
 
-def test_without_words_it_is_the_cutter_of_the_process():
-    assert cutter(()) is rjieba
-    assert cutter((Entry("螺蛳粉"),)) is cutter((Entry("螺蛳粉"),))
-    assert re.sub("[^螺]", "", "".join(rjieba.cut("螺蛳粉"))) == "螺"
-    assert rjieba.has_word("螺蛳粉") is False, "a dictionary never leaks into the others"
+def test_without_words_it_is_the_dictionary_of_the_process():
+    assert knowing(()) is standard()
+    assert knowing((Entry("螺蛳粉"),)) is knowing((Entry("螺蛳粉"),))
+    assert knowing((Entry("螺蛳粉"),)).has(["螺蛳粉", "螺蛳粉面", "北京"]).tolist() == [True, False, True]
+    assert standard().has(["螺蛳粉"]).tolist() == [False], "a dictionary never leaks into the others"
+
+
+def test_more_words_than_the_table_has_room_for():
+    """Beyond that number the dictionary is read again into a larger table."""
+    many = [Entry(f"{chr(0x4E00 + i % 20_000)}{chr(0x9000 + i // 20_000)}龘龘", 1 + i % 7) for i in range(60_000)]
+    made = knowing(tuple(many))
+    assert len(made.keys) > len(standard().keys)
+    assert made.total == standard().total + sum(e.frequency for e in many)
+    assert made.frequencies([e.word for e in many]).tolist() == [e.frequency for e in many]
+    assert made.frequencies(["北京"]) == standard().frequencies(["北京"])

@@ -5,10 +5,10 @@ import random
 import opencc
 import polars as pl
 import pytest
-import rjieba
 
 from tasks.transforms import quality
 from tasks.transforms.word_lengths import WINDOW, measured
+from tasks.transforms.words import words
 
 MODERN = (
     "图书馆新到了一批历史著作，管理员把它们整理好，按照出版时间摆在靠窗的书架上。学生们下课以后常常来这里自习，有的准备考试，"
@@ -21,7 +21,7 @@ def lengths(texts: list[str], low: float = 1.2, high: float = 10.0) -> list[floa
 
 
 def test_short_texts_are_cut_whole_and_counted_by_the_dictionary() -> None:
-    assert rjieba.cut("我们在图书馆学习", False) == ["我们", "在", "图书馆", "学习"]
+    assert words(["我们在图书馆学习"], hmm=False).chars.tolist() == [2, 1, 3, 2]
     assert lengths(["我们在图书馆。学习abc，"]) == [8 / 4]
 
 

@@ -7,7 +7,8 @@ import warnings
 import numpy as np
 import polars as pl
 import pytest
-from hypothesis import given
+import rjieba
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tasks.segment import word_lengths
@@ -86,6 +87,55 @@ def test_equal_to_jieba_on_real_text(jieba, shared_data):
         assert ours == [w for run in han for w in jieba.lcut(run)]
         runs += len(han)
     assert runs > 2000
+
+
+@pytest.mark.parametrize(
+    "text", ["巴金常在此会见中外宾客", "似花枝常在瓶", "常在花中與竹中", "圆石斜坡常在较陡峭的礁岸"]
+)
+def test_of_two_ways_with_equal_weight_jiebas_is_taken(jieba, text):
+    """常在 as states BE or SS: the sums are equal to the last bit."""
+    assert pieces(text) == jieba.lcut(text)
+    assert rjieba.cut(text) != jieba.lcut(text), "why a port that compares sums otherwise is not enough"
+
+
+RARE = "".join(map(chr, range(0x9FB0, 0x9FD6))) + "丂丄丅丆丏丒"  # no dictionary, and no state has seen most of them
+
+
+@settings(max_examples=300)
+@given(
+    st.lists(
+        st.text(st.characters(min_codepoint=0x4E00, max_codepoint=0x9FD5), max_size=12)
+        | st.text(st.sampled_from(RARE + "的常在中国人民大学生了"), max_size=12)
+        | st.sampled_from(["中华人民共和国", "中华人民共和", "不管三七二十一", "国", "王小明", "在"]),
+        max_size=8,
+    ),
+    st.booleans(),
+)
+def test_equal_to_jieba_on_any_row_of_han_characters(jieba, parts, hmm):
+    text = "".join(parts)
+    assert pieces(text, hmm) == jieba.lcut(text, HMM=hmm)
+
+
+def test_equal_to_jieba_on_one_run_of_many_thousand_characters(jieba, shared_data):
+    frame = pl.read_parquet(shared_data / "pretrain" / "novels.parquet", columns=["text"])
+    text = "".join(HAN.findall("".join(frame["text"].head(20).to_list())))[:40_000]
+    assert len(text) > 20_000
+    assert pieces(text) == jieba.lcut(text)
+
+
+@pytest.mark.slow
+def test_equal_to_jieba_and_nearly_always_to_rjieba_on_much_text(jieba, shared_data):
+    runs = differ = 0
+    for file in sorted((shared_data / "pretrain").glob("*.parquet")):
+        texts = pl.read_parquet(file, columns=["text"])["text"]
+        for text in texts.gather_every(max(1, len(texts) // 60)).to_list():
+            han = HAN.findall(text[:20_000])
+            ours = [u for u in pieces(text[:20_000]) if HAN.fullmatch(u)]
+            differ += ours != [w for run in han for w in rjieba.cut(run)]
+            assert ours == [w for run in han for w in jieba.lcut(run)]
+            runs += len(han)
+    assert runs > 100_000
+    assert differ < 5
 
 
 def test_words_are_what_is_neither_space_nor_mark():
