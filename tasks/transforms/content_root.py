@@ -11,6 +11,8 @@ from typing import Any
 
 from resiliparse.parse.html import HTMLTree
 
+from tasks.transforms.page_names import Names, Selectors
+
 MIN_ROOT_CHARS = 150  # a teaser box may bear the same name as the article of another template
 _MAX_CANDIDATES = 64  # a list page; none of its many boxes is the article
 
@@ -31,25 +33,26 @@ ROOTS = (
 )  # fmt: skip
 
 # Inside the root: what is not read as part of the article.
-SKIPPED = [
+SKIPPED = Selectors((
     "nav", "aside", "footer", "form", "button", '[role="navigation"]', '[aria-hidden="true"]', "[hidden]",
     ".breadcrumb", ".breadcrumbs", ".share", ".social-share", ".bdsharebuttonbox", ".article-share",
     ".related", ".recommend", ".recommended", ".comments", "#comments", ".comment-list", ".pagination", ".pager",
     ".sidebar", ".copyright", ".footer", ".toolbar", ".ad", ".ads", ".adsbygoogle", ".editor", ".author-info",
     ".headerlink", ".header-anchor", ".page-nav", ".page-edit", ".tags", ".nav", ".hidden",
     '[style*="display:none"]', '[style*="display: none"]',
-]  # fmt: skip
-_ANY_ROOT = ", ".join(ROOTS)
+))  # fmt: skip
+_ROOTS = Selectors(ROOTS)
 
 
-def content_root(tree: HTMLTree) -> Any | None:
+def content_root(tree: HTMLTree, names: Names) -> Any | None:
     """The element that the template marks as the article; None when no mark is there exactly once."""
     if tree.document is None:
         return None
-    candidates: list[Any] = list(tree.document.query_selector_all(_ANY_ROOT)[: _MAX_CANDIDATES + 1])
+    possible = _ROOTS.possible(names)
+    candidates: list[Any] = list(tree.document.query_selector_all(", ".join(possible))[: _MAX_CANDIDATES + 1])
     if not candidates or len(candidates) > _MAX_CANDIDATES:
         return None
-    for mark in ROOTS:
+    for mark in possible:
         marked = [c for c in candidates if c.matches(mark)]
         if len(marked) == 1 and len(marked[0].text) > MIN_ROOT_CHARS:
             return marked[0]

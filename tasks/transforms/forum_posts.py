@@ -11,9 +11,11 @@ from typing import Any
 from resiliparse.extract.html2text import extract_plain_text
 from resiliparse.parse.html import HTMLTree
 
+from tasks.transforms.page_names import Names, Selectors
+
 MAX_POSTS = 500
 MIN_CHARS = 30  # of all posts together
-_CSS = (
+_SOFTWARE = Selectors((
     ".t_f",  # Discuz!
     ".Post-body",  # Flarum
     ".topic-detail .markdown, .reply .markdown",  # Homeland
@@ -24,15 +26,14 @@ _CSS = (
     ".postbody .content",  # phpBB
     ".tpc_content",  # PHPWind
     ".question .s-prose, .answer .s-prose",  # Stack Overflow
-)
-_ANY = ", ".join(_CSS)
+))
 
 
-def forum_posts(tree: HTMLTree) -> list[Any]:
+def forum_posts(tree: HTMLTree, names: Names) -> list[Any]:
     """Elements that hold one post each, in the order of the page; none for a page that is no thread."""
-    if tree.document is None or not tree.document.query_selector_all(_ANY)[:1]:
+    if tree.document is None:
         return []
-    for mark in _CSS:
+    for mark in _SOFTWARE.possible(names):
         posts = tree.document.query_selector_all(mark)[:MAX_POSTS]
         if sum(len(p.text or "") for p in posts) >= MIN_CHARS:
             return list(posts)

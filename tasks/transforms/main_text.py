@@ -24,6 +24,7 @@ from resiliparse.parse.html import HTMLTree
 from tasks.transforms.content_root import SKIPPED, content_root
 from tasks.transforms.forum_posts import forum_posts, text_of_posts
 from tasks.transforms.page_facts import Stated, page_facts
+from tasks.transforms.page_names import Names, page_names
 from tasks.transforms.prose_root import MIN_MARKS, is_link_list, marks, named_article, prose_root, take_out_boxes
 
 SURE_CHARS = 400  # a text of this length that was marked or has prose needs no second opinion
@@ -56,7 +57,7 @@ def main_text(html: str, url: str, wanted: Wanted) -> MainText:
     tree = HTMLTree.parse(html)
     facts = page_facts(tree, html, url)
     keep_indent = bool(_INDENTED.search(html))
-    found, extractor = by_structure(tree)
+    found, extractor = by_structure(tree, page_names(html))
     text = lines_of(found, keep_indent)
     if marks(text) < MIN_MARKS and chars(text) < SURE_CHARS:
         tree = HTMLTree.parse(html)  # the first reading took it apart
@@ -88,25 +89,27 @@ def without_blocks(html: str, wanted: Wanted) -> str:
     return str(tree)
 
 
-def by_structure(tree: HTMLTree) -> tuple[str, str]:
+def by_structure(tree: HTMLTree, names: Names) -> tuple[str, str]:
     """Text of what the forum's software or the template marks, else of the prose; "" where neither says anything.
 
     The tree is left with that element only: writing it out and parsing it again takes longer than reading it.
     """
     if tree.body is None:
         return "", "resiliparse"
-    if posts := forum_posts(tree):
-        return text_of_posts(posts, SKIPPED), "posts"
-    marked = content_root(tree)
+    skipped = SKIPPED.possible(names)
+    if posts := forum_posts(tree, names):
+        return text_of_posts(posts, skipped), "posts"
+    marked = content_root(tree, names)
     top = tree.body if marked is None else marked
-    take_out_boxes(top)
-    root = prose_root(top) or marked
-    if marked is None and root is not None:
-        root = named_article(top, root)
-    if root is None or (marked is None and (root == tree.body or is_link_list(root))):
-        return "", "resiliparse"
+    take_out_boxes(top, names)
+    prose = prose_root(top)
+    if marked is None:
+        prose = prose and named_article(top, prose, names)
+        if prose is None or prose.node == tree.body or is_link_list(prose):
+            return "", "resiliparse"
+    root = marked if prose is None else prose.node
     tree.body.replace_children(root)
-    text = extract_plain_text(tree, noscript=False, skip_elements=SKIPPED)
+    text = extract_plain_text(tree, noscript=False, skip_elements=skipped)
     return text, "prose" if marked is None else "root"
 
 

@@ -9,7 +9,10 @@ are taken out first.
 
 from __future__ import annotations
 
+from functools import cached_property
 from typing import Any
+
+from tasks.transforms.page_names import Names, Selectors
 
 MIN_MARKS = 5  # punctuation marks below which nothing can be said about where the prose is
 MIN_SHARE = 0.7  # of the marks at the top that the prose must hold
@@ -18,19 +21,19 @@ _ALL_SHARE = 0.97  # a child with this share of its parent's marks is the better
 _BASE_CHAFF = 50  # characters of links in any article; keeps the measure from favouring a paragraph without links
 _STAYS = ("p", "ul", "ol", "table", "tbody", "tr", "pre", "blockquote", "span", "dl", "h1", "h2", "h3")  # inside prose
 _ARTICLES = ("article", "content", "detail", "entry", "story", "text", "post")
-_NAMED_ARTICLE = ", ".join(f'[{attribute}*="{name}"]' for name in _ARTICLES for attribute in ("class", "id"))
+_NAMED_ARTICLE = Selectors(f'[{attribute}*="{name}"]' for name in _ARTICLES for attribute in ("class", "id"))
 _MAY_HOLD = ("div", "section", "article", "main", "td")
 _MAX_ARTICLES = 300
-_CODE = "script, style, template"
-_NOT_PROSE = (
-    "nav, aside, footer, form, button, select, iframe, noscript, [hidden], "
+_CODE = ("script", "style", "template")
+_NO_PROSE = (
+    "script, style, template, nav, aside, footer, form, button, select, iframe, noscript, [hidden], "
     '[aria-hidden="true"], [style*="display:none"], [style*="display: none"]'
 )
 _NAMES = (
     "comment", "footer", "copyright", "sidebar", "crumb", "share", "related", "recommend", "popup", "modal", "advert",
     "statement", "pagination",
 )  # fmt: skip
-_NAMED = ", ".join(f'[{attribute}*="{name}"]' for name in _NAMES for attribute in ("class", "id"))
+_NAMED = Selectors(f'[{attribute}*="{name}"]' for name in _NAMES for attribute in ("class", "id"))
 _BOXES = ("div", "section", "ul", "dl", "header", "table", "p")  # a span of class comment is a comment in code
 _MAX_BOXES = 2000  # a slice of a collection is taken at once; going through one is quadratic
 _MARKS = "，。、！？；："
@@ -41,66 +44,77 @@ def marks(text: str) -> int:
     return sum(map(text.count, _MARKS))
 
 
-def take_out_boxes(top: Any) -> None:
+class Element:
+    """An element, the marks in it, and what else was measured of it, once and only if it was asked for."""
+
+    def __init__(self, node: Any, weight: int) -> None:
+        self.node, self.marks = node, weight
+
+    @cached_property
+    def chaff(self) -> int:
+        """Characters of its links, and those of any article."""
+        links = self.node.query_selector_all("a[href]")[:_MAX_BOXES]
+        return _BASE_CHAFF + sum(len(link.text) for link in links)
+
+    @property
+    def score(self) -> float:
+        """How much prose it holds beside its links."""
+        return self.marks**2 / self.chaff
+
+
+def take_out_boxes(top: Any, names: Names) -> None:
     """Remove what is named as no prose from below `top`, unless it bears half of the marks there: names lie."""
-    for box in top.query_selector_all(_CODE)[:_MAX_BOXES]:
-        box.decompose()
+    boxes = []
+    for box in top.query_selector_all(_NO_PROSE)[:_MAX_BOXES]:
+        if box.tag in _CODE:
+            box.decompose()
+        else:
+            boxes.append(box)
     most = marks(top.text) / 2
-    for box in top.query_selector_all(_NOT_PROSE)[:_MAX_BOXES]:
+    for box in boxes:
         if marks(box.text) < most:
             box.decompose()
-    for box in top.query_selector_all(_NAMED)[:_MAX_BOXES]:
-        if box.tag in _BOXES and marks(box.text) < most:
-            box.decompose()
+    if named := _NAMED.possible(names):
+        for box in top.query_selector_all(", ".join(named))[:_MAX_BOXES]:
+            if box.tag in _BOXES and marks(box.text) < most:
+                box.decompose()
 
 
-def prose_root(top: Any) -> Any | None:
+def prose_root(top: Any) -> Element | None:
     """The element below `top`, or itself, that holds the prose; None where there is too little of it."""
-    weight = marks(top.text)
-    if weight < MIN_MARKS:
+    node = best = Element(top, marks(top.text))
+    if node.marks < MIN_MARKS:
         return None
-    enough = MIN_SHARE * weight
-    best, most, score = top, weight, 0.0  # a score of 0 was not needed yet
-    node = top
-    while (child := _heaviest(node, weight)) and child[1] >= enough:
-        node, weight = child
-        if weight >= _ALL_SHARE * most:
-            best, most, score = node, weight, 0.0
-            continue
-        score = score or most**2 / _chaff(best)
-        if (mine := weight**2 / _chaff(node)) > score:
-            best, most, score = node, weight, mine
+    enough = MIN_SHARE * node.marks
+    while (child := _heaviest(node)) and child.marks >= enough:
+        node = child
+        if node.marks >= _ALL_SHARE * best.marks or node.score > best.score:
+            best = node
     return best
 
 
-def named_article(top: Any, found: Any) -> Any:
+def named_article(top: Any, found: Element, names: Names) -> Element:
     """The element below `top` that is named as an article and holds prose better than the one that was found."""
-    score = marks(found.text) ** 2 / _chaff(found)
-    for element in top.query_selector_all(_NAMED_ARTICLE)[:_MAX_ARTICLES]:
-        if element.tag in _MAY_HOLD and (weight := marks(element.text)) >= MIN_MARKS:
-            mine = weight**2 / _chaff(element)
-            if mine > score:
-                found, score = element, mine
+    if named := _NAMED_ARTICLE.possible(names):
+        for node in top.query_selector_all(", ".join(named))[:_MAX_ARTICLES]:
+            if node.tag in _MAY_HOLD and (weight := marks(node.text)) >= MIN_MARKS:
+                found = max(found, Element(node, weight), key=lambda element: element.score)
     return found
 
 
-def is_link_list(node: Any) -> bool:
+def is_link_list(element: Element) -> bool:
     """Whether links make up so much of an element that it is no prose, punctuated as it may be."""
-    return _chaff(node) > MAX_LINK_SHARE * len(node.text)
+    return element.chaff > MAX_LINK_SHARE * len(element.node.text)
 
 
-def _chaff(node: Any) -> int:
-    return _BASE_CHAFF + sum(len(link.text) for link in node.query_selector_all("a[href]")[:_MAX_BOXES])
-
-
-def _heaviest(node: Any, left: int) -> tuple[Any, int] | None:
-    """The child with most of the `left` marks and their number; None when it is a part of the prose itself."""
-    best, most = None, MIN_MARKS - 1
-    child = node.first_element_child
+def _heaviest(parent: Element) -> Element | None:
+    """The child with most of the marks; None when it is a part of the prose itself."""
+    best, most, left = None, MIN_MARKS - 1, parent.marks
+    child = parent.node.first_element_child
     while child is not None and left > most:
         mine = marks(child.text)
         if mine > most:
             best, most = child, mine
         left -= mine
         child = child.next_element_sibling
-    return None if best is None or best.tag in _STAYS else (best, most)
+    return None if best is None or best.tag in _STAYS else Element(best, most)
