@@ -33,15 +33,15 @@ ROOTS = (
 )  # fmt: skip
 
 # Inside the root: what is not read as part of the article.
-SKIPPED = Selectors((
+SKIPPED = Selectors(
     "nav", "aside", "footer", "form", "button", '[role="navigation"]', '[aria-hidden="true"]', "[hidden]",
     ".breadcrumb", ".breadcrumbs", ".share", ".social-share", ".bdsharebuttonbox", ".article-share",
     ".related", ".recommend", ".recommended", ".comments", "#comments", ".comment-list", ".pagination", ".pager",
     ".sidebar", ".copyright", ".footer", ".toolbar", ".ad", ".ads", ".adsbygoogle", ".editor", ".author-info",
     ".headerlink", ".header-anchor", ".page-nav", ".page-edit", ".tags", ".nav", ".hidden",
     '[style*="display:none"]', '[style*="display: none"]',
-))  # fmt: skip
-_ROOTS = Selectors(ROOTS)
+)  # fmt: skip
+_ROOTS = Selectors(*ROOTS)
 
 
 def content_root(tree: HTMLTree, names: Names) -> Any | None:

@@ -15,7 +15,7 @@ from tasks.transforms.page_names import Names, Selectors
 
 MAX_POSTS = 500
 MIN_CHARS = 30  # of all posts together
-_SOFTWARE = Selectors((
+_SOFTWARE = Selectors(
     ".t_f",  # Discuz!
     ".Post-body",  # Flarum
     ".topic-detail .markdown, .reply .markdown",  # Homeland
@@ -26,7 +26,7 @@ _SOFTWARE = Selectors((
     ".postbody .content",  # phpBB
     ".tpc_content",  # PHPWind
     ".question .s-prose, .answer .s-prose",  # Stack Overflow
-))
+)
 
 
 def forum_posts(tree: HTMLTree, names: Names) -> list[Any]:

@@ -16,7 +16,7 @@ import functools
 import importlib
 import re
 from collections.abc import Callable
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from resiliparse.extract.html2text import extract_plain_text
 from resiliparse.parse.html import HTMLTree
@@ -107,7 +107,7 @@ def by_structure(tree: HTMLTree, names: Names) -> tuple[str, str]:
         prose = prose and named_article(top, prose, names)
         if prose is None or prose.node == tree.body or is_link_list(prose):
             return "", "resiliparse"
-    root = marked if prose is None else prose.node
+    root: Any = marked if prose is None else prose.node
     tree.body.replace_children(root)
     text = extract_plain_text(tree, noscript=False, skip_elements=skipped)
     return text, "prose" if marked is None else "root"

@@ -1,15 +1,14 @@
 """标记量 markup: how deep a page nests and how many attributes one tag has, before any parser sees it.
 
 Parsers are quadratic in both: 200,000 nested elements or 700,000 attributes on one tag take an HTML parser minutes, and
-libxml2 drops whatever lies deeper than 255 elements without a word. Counting costs about 1 % of parsing.
+libxml2 drops whatever lies deeper than 255 elements without a word. Pages that are plainly harmless, nearly all, are
+told by counting, in a sixth of the time that parsing takes.
 """
 
 from __future__ import annotations
 
 import re
 from typing import NamedTuple
-
-import numpy as np
 
 MAX_DEPTH = 1000  # a page of the real web is rarely deeper than 60; a parser that is quadratic needs 0.02 s for this
 MAX_ATTRIBUTES = 2000  # on one tag
@@ -20,12 +19,14 @@ _OPEN_ENDED = {
     "p", "li", "td", "tr", "th", "dd", "dt", "option", "thead", "tbody", "tfoot", "colgroup", "html", "head", "body",
 }  # fmt: skip
 _LONG_TAG = re.compile(rb"<[A-Za-z][^<>]{20000,}")
+_HALF_OF_IT = 10_000  # bytes: a long tag has a window of this size, at one of its multiples, without "<"
+_WINDOW = 8192  # bytes whose tags are counted together
 _HIDDEN = re.compile(rb"<!--.*?-->|<(script|style|textarea|title)\b.*?</\1\s*>", re.I | re.S)
 _TAG = re.compile(rb"<(/?)([A-Za-z][A-Za-z0-9]*)")
 
 
 class Load(NamedTuple):
-    """The deepest nesting (a lower bound below MAX_DEPTH) and the most `=` signs in one tag."""
+    """The deepest nesting (an upper bound below MAX_DEPTH) and the most `=` signs in one tag."""
 
     depth: int
     attributes: int
@@ -38,7 +39,9 @@ class Load(NamedTuple):
 
 def markup_load(body: bytes) -> Load:
     """Measure ASCII-compatible markup. Pages without that many tags are not looked at closely."""
-    attributes = max((max(tag.count(b"="), len(tag.split())) for tag in _LONG_TAG.findall(body)), default=0)
+    attributes = 0
+    if any(body.find(b"<", i, i + _HALF_OF_IT) < 0 for i in range(0, len(body) - _HALF_OF_IT, _HALF_OF_IT)):
+        attributes = max((max(tag.count(b"="), len(tag.split())) for tag in _LONG_TAG.findall(body)), default=0)
     depth = _rough_depth(body)
     if depth > MAX_DEPTH:
         depth = _depth(_HIDDEN.sub(b"", body))
@@ -46,12 +49,15 @@ def markup_load(body: bytes) -> Load:
 
 
 def _rough_depth(body: bytes) -> int:
-    """Most open tags at any point when every tag counts: never less than the depth, and cheap."""
-    content = np.frombuffer(body, dtype=np.uint8)
-    after = content[np.flatnonzero(content[:-1] == ord("<")) + 1]
-    opens = ((after | 0x20) >= ord("a")) & ((after | 0x20) <= ord("z"))
-    steps = opens.astype(np.int64) - (after == ord("/"))
-    return int(np.cumsum(steps).max(initial=0))
+    """Most open tags at any point if every tag counts: never less than the depth, but for what closes in comments."""
+    deepest = depth = 0
+    for start in range(0, len(body), _WINDOW):
+        end = start + _WINDOW
+        closed = body.count(b"</", start, end)
+        opened = body.count(b"<", start, end) - closed - body.count(b"<!", start, end)
+        deepest = max(deepest, depth + opened)
+        depth = max(depth - closed, 0) + opened  # the deepest end: whatever closes does so before anything opens
+    return deepest
 
 
 def _depth(body: bytes) -> int:

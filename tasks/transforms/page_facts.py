@@ -36,7 +36,7 @@ def page_facts(tree: HTMLTree, html: str, url: str) -> Stated:
     """What a page says about itself."""
     metas, linked = meta_elements(html), json_ld(html)
     top = html[:MAX_BYLINE_CHARS]
-    heading = next((t for e in _headings(tree) if (t := flat(e.text))), None)
+    heading = _heading(tree.document)
     site = site_name(metas, linked, top, flat(tree.title), heading)
     return Stated(
         title=_title(metas, flat(tree.title), heading, site),
@@ -56,8 +56,13 @@ def _title(metas: dict[str, str], full: str, heading: str | None, site: str | No
     return without_site(full, site) if full else None
 
 
-def _headings(tree: HTMLTree) -> list[Any]:
-    return list(tree.document.query_selector_all("h1")[:3]) if tree.document else []
+def _heading(document: Any) -> str | None:
+    """The first of three h1 that has text. Most pages have one, near the top: the walk ends there."""
+    first = document.query_selector("h1") if document else None
+    if first is None:
+        return None
+    others = () if flat(first.text) else document.query_selector_all("h1")[1:3]
+    return next((text for heading in (first, *others) if (text := flat(heading.text))), None)
 
 
 def without_site(title: str, site: str | None = None) -> str:

@@ -9,7 +9,7 @@ else.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections import defaultdict
 from html import unescape
 from typing import NamedTuple
 
@@ -38,21 +38,28 @@ def page_names(html: str) -> Names:
 
 
 class Selectors:
-    """CSS selectors in their order, each with the names without which it matches nothing."""
+    """CSS selectors in their order, found by a name without which they match nothing."""
 
-    def __init__(self, selectors: Iterable[str]) -> None:
-        self._needs = [(selector, [_need(way) for way in selector.split(",")]) for selector in selectors]
+    def __init__(self, *selectors: str) -> None:
+        self._all = selectors
+        self._always: set[int] = set()  # what asks for tags or other attributes
+        self._by_word: dict[str, set[int]] = defaultdict(set)
+        self._by_part: dict[str, set[int]] = defaultdict(set)
+        for i, selector in enumerate(self._all):
+            for way in selector.split(","):
+                if part := _PART.search(way):
+                    self._by_part[part[1].lower()].add(i)
+                elif word := _WORD.search(way):
+                    self._by_word[word[1].lower()].add(i)
+                else:
+                    self._always.add(i)
 
     def possible(self, names: Names) -> list[str]:
         """Those that may match an element of the page, in their order."""
-        words, joined = names
-        return [
-            selector
-            for selector, ways in self._needs
-            if any(need <= words and all(part in joined for part in parts) for need, parts in ways)
-        ]
-
-
-def _need(selector: str) -> tuple[frozenset[str], list[str]]:
-    """Class names and ids that one selector needs, and what must be part of one."""
-    return frozenset(w.lower() for w in _WORD.findall(selector)), [p.lower() for p in _PART.findall(selector)]
+        found = self._always.copy()
+        for word in self._by_word.keys() & names.words:
+            found |= self._by_word[word]
+        for part, having in self._by_part.items():
+            if part in names.joined:
+                found |= having
+        return [self._all[i] for i in sorted(found)]

@@ -21,7 +21,7 @@ _ALL_SHARE = 0.97  # a child with this share of its parent's marks is the better
 _BASE_CHAFF = 50  # characters of links in any article; keeps the measure from favouring a paragraph without links
 _STAYS = ("p", "ul", "ol", "table", "tbody", "tr", "pre", "blockquote", "span", "dl", "h1", "h2", "h3")  # inside prose
 _ARTICLES = ("article", "content", "detail", "entry", "story", "text", "post")
-_NAMED_ARTICLE = Selectors(f'[{attribute}*="{name}"]' for name in _ARTICLES for attribute in ("class", "id"))
+_NAMED_ARTICLE = Selectors(*(f'[{attribute}*="{name}"]' for name in _ARTICLES for attribute in ("class", "id")))
 _MAY_HOLD = ("div", "section", "article", "main", "td")
 _MAX_ARTICLES = 300
 _CODE = ("script", "style", "template")
@@ -33,7 +33,7 @@ _NAMES = (
     "comment", "footer", "copyright", "sidebar", "crumb", "share", "related", "recommend", "popup", "modal", "advert",
     "statement", "pagination",
 )  # fmt: skip
-_NAMED = Selectors(f'[{attribute}*="{name}"]' for name in _NAMES for attribute in ("class", "id"))
+_NAMED = Selectors(*(f'[{attribute}*="{name}"]' for name in _NAMES for attribute in ("class", "id")))
 _BOXES = ("div", "section", "ul", "dl", "header", "table", "p")  # a span of class comment is a comment in code
 _MAX_BOXES = 2000  # a slice of a collection is taken at once; going through one is quadratic
 _MARKS = "，。、！？；："

@@ -53,8 +53,8 @@ def ours(body: bytes) -> str:
 
 def without_templates(body: bytes) -> str:
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(main_text, "content_root", lambda tree: None)
-        patch.setattr(main_text, "forum_posts", lambda tree: [])
+        patch.setattr(main_text, "content_root", lambda *_: None)
+        patch.setattr(main_text, "forum_posts", lambda *_: [])
         return ours(body)
 
 

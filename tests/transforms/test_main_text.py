@@ -5,6 +5,8 @@ from __future__ import annotations
 import random
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from tasks.transforms.main_text import Wanted, lines_of, main_text
 from tasks.transforms.markup import MAX_ATTRIBUTES, MAX_DEPTH, markup_load
@@ -184,7 +186,20 @@ def test_markup_is_weighed_before_it_is_parsed() -> None:
     attributes = b" ".join(b"attribute%d=v" % i for i in range(MAX_ATTRIBUTES + 1))
     assert markup_load(b"<p " + attributes + b">x").is_bomb
     assert not markup_load(b'<img src="data:image/png;base64,' + b"iVBORw0KGgo" * 50_000 + b'==">').is_bomb
-    assert markup_load(b"") == markup_load(b"<") == (0, 0)
+    assert markup_load(b"") == (0, 0)
+    assert not markup_load(b"<").is_bomb
+    assert markup_load(b"</p>" * 5000 + deep).is_bomb
+
+
+@given(st.lists(st.tuples(st.sampled_from(["<div>", "</div>", "<b>", "</b>", "文"]), st.integers(1, 900)), max_size=20))
+def test_no_order_of_tags_hides_how_deep_a_page_nests(runs: list[tuple[str, int]]) -> None:
+    deepest = depth = 0
+    for tag, times in runs:
+        depth = max(0, depth + times * (tag.startswith("<") - 2 * tag.startswith("</")))
+        deepest = max(deepest, depth)
+    load = markup_load("".join(tag * times for tag, times in runs).encode())
+    assert load.depth >= deepest
+    assert load.is_bomb == (deepest > MAX_DEPTH)
 
 
 def test_pages() -> None:
