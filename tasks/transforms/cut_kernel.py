@@ -37,13 +37,16 @@ Bytes = npt.NDArray[np.uint8]
 
 @compiled
 def _place(parent: Whole, code: Whole, keys: Keys) -> Whole:
-    """Where the beginning `parent` + `code` stands in the table, or the free place (key 0) where it would."""
-    key = np.uint64(parent) << np.uint64(16) | np.uint64(code)
+    """Where the beginning `parent` + `code` stands in the table, or the free place (key 0) where it would.
+
+    An unsigned number: signed ones are looked at for whether they count from the end, a tenth of all the time.
+    """
+    key = parent << np.uint64(16) | np.uint64(code)
     mask = np.uint64(len(keys) - 1)
     at = (key * np.uint64(0x9E3779B97F4A7C15) >> np.uint64(32)) & mask
     while keys[at] != key and keys[at] != 0:
         at = (at + np.uint64(1)) & mask
-    return np.int64(at)
+    return at
 
 
 @compiled
@@ -51,33 +54,33 @@ def fill(codes: Codes, offsets: npt.NDArray[np.int64], keys: Keys, room: Whole, 
     """Put words into the table; `places` is where each stands. How many places it took; -1 for more than `room`."""
     taken = np.int64(0)
     for word in range(len(offsets) - 1):
-        parent = np.int64(len(keys))
+        parent = np.uint64(len(keys))
         for i in range(offsets[word], offsets[word + 1]):
             at = _place(parent, codes[i], keys)
             if keys[at] == 0:
                 taken += 1
                 if taken > room:
                     return np.int64(-1)
-                keys[at] = np.uint64(parent) << np.uint64(16) | np.uint64(codes[i])
+                keys[at] = parent << np.uint64(16) | np.uint64(codes[i])
             parent = at
-        places[word] = parent
+        places[word] = np.int64(parent)
     return taken
 
 
 @compiled
 def find(codes: Codes, offsets: npt.NDArray[np.int64], keys: Keys, places: npt.NDArray[np.int64]) -> None:
-    """Where each of many words stands in the table, -1 for one that begins no word."""
+    """Where each of many words stands in the table, -1 for one that begins no word, and for an empty one."""
     for word in range(len(offsets) - 1):
-        parent = np.int64(len(keys))
+        parent, found = np.uint64(len(keys)), offsets[word] < offsets[word + 1]
         for i in range(offsets[word], offsets[word + 1]):
             if codes[i] < FIRST or codes[i] > LAST:
-                parent = np.int64(-1)
+                found = False
                 break
             parent = _place(parent, codes[i], keys)
             if keys[parent] == 0:
-                parent = np.int64(-1)
+                found = False
                 break
-        places[word] = parent if parent < len(keys) else -1  # of an empty one
+        places[word] = np.int64(parent) if found else -1
 
 
 @compiled
@@ -90,6 +93,7 @@ def _ahead(
     `best[i]` is the weight of the best way from there to the end of a run of Han characters.
     """
     best[end], stop, last = 0.0, end, np.int64(len(kinds) - 1)  # a run of Han characters ends at `stop`
+    size = np.uint64(len(keys))
     after, kind = np.int64(0), np.int64(0)
     for at in range(end - 1, begin - 1, -1):
         after, kind = kind, np.int64(kinds[min(np.int64(codes[at]), last)])
@@ -98,8 +102,8 @@ def _ahead(
             ends[at] = ends[at + 1] if goes_on else at + 1
             best[at], stop = 0.0, at
             continue
-        most, place, i = -np.inf, np.int64(first[codes[at] - FIRST]), at + 1
-        while place >= 0:
+        most, i, place = -np.inf, at + 1, np.uint64(first[codes[at] - FIRST])
+        while place < size:
             if logs[place] >= 0:
                 weight = logs[place] - log_total + best[i]
                 if weight >= most:
@@ -117,14 +121,14 @@ def _ahead(
 
 @compiled
 def _is_word(codes: Codes, begin: Whole, end: Whole, keys: Keys, logs: Numbers, first: Places) -> Whole:
-    place = np.int64(first[codes[begin] - FIRST])
+    place = np.uint64(first[codes[begin] - FIRST])
     for i in range(begin + 1, end):
-        if place < 0:
+        if place >= np.uint64(len(keys)):
             return False
         place = _place(place, codes[i], keys)
         if keys[place] == 0:
             return False
-    return place >= 0 and logs[place] >= 0
+    return place < np.uint64(len(keys)) and logs[place] >= 0
 
 
 @compiled

@@ -23,6 +23,7 @@ from tasks.transforms.words import Flags, Words
 COUNTED = {"word": pl.String(), "count": pl.Int64()}
 COVERED = (1_000, 5_000, 10_000, 50_000)  # sizes of vocabularies whose coverage is told
 TOP = 50
+AT_ONCE = 1 << 17  # words to look up together; a corpus has millions
 BATCH_CHARS = 1 << 16
 
 
@@ -99,7 +100,8 @@ def statistics(counted: pl.DataFrame, knows: Callable[[Sequence[str]], Flags]) -
     running, least = np.cumsum(ordered), int(ordered[min(TOP, distinct) - 1]) if distinct else 0
     frequent = counted.filter(pl.col("count") >= least).sort("count", "word", descending=[True, False])
     han = counted.filter(pl.col("word").str.contains(f"^{HAN}$"))
-    unknown = ~pl.Series(knows(han["word"].to_list()), dtype=pl.Boolean())
+    known = [knows(part["word"].to_list()) for part in han.iter_slices(AT_ONCE)]
+    unknown = ~pl.Series(np.concatenate([np.zeros(0, dtype=bool), *known]))
     return {
         "distinct": distinct,
         "hapax_ratio": _share(int((counted["count"] == 1).sum()), distinct),

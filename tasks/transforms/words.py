@@ -29,6 +29,7 @@ from tasks.transforms.dictionary import Dictionary, model, standard
 from tasks.transforms.flat_text import Offsets, batches, flat_text, offsets_of
 
 _BEYOND = 0x32FFF  # everything from here on counts as a mark: nothing is assigned there but private use and selectors
+_BATCH_CHARS = 1 << 17  # the arrays of so many stay in the cache, and are had again without new pages
 _ZERO = 0x3007  # the round zero of Chinese numbers; jieba does not take it for Han
 
 Lengths = npt.NDArray[np.uint32]
@@ -46,7 +47,7 @@ class Words(NamedTuple):
 def words(texts: Sequence[str], hmm: bool = True, dictionary: Dictionary | None = None) -> Words:
     """Units of texts. An empty text has none. Without a dictionary it is jieba's own; `hmm` guesses new words too."""
     dictionary = dictionary or standard()
-    parts = [_words(texts[part], hmm, dictionary) for part in batches(texts)]
+    parts = [_words(texts[part], hmm, dictionary) for part in batches(texts, _BATCH_CHARS)]
     if len(parts) == 1:
         return parts[0]
     counts = [np.diff(p.offsets) for p in parts]

@@ -48,6 +48,12 @@ def _speed(what_en: str, what_zh: str, file: str, ours: tuple[str, ...], *beside
     )
 
 
+def _scores(who: str, said: str = "") -> tuple[Figure, ...]:
+    figures = (("pku", "f1"), ("cityu", "f1"), ("pku", "unknown_recall"))
+    paths = [(f"{corpus}_test_gold.utf8.gz", who, what) for corpus, what in figures]
+    return (Figure(paths[0], f"{said}{{:.3f}}"), *(Figure(path, "{:.3f}") for path in paths[1:]))
+
+
 _MB = "mb_per_cpu_second"
 _FOUND = (("precision",), ("recall", "near J>=0.8"), ("recall", "script"))
 ROWS = (
@@ -88,6 +94,21 @@ ROWS = (
     ),
     _speed("redact", "脱敏", "clean", (_MB, "redact, mixed sources")),
     _speed("segment", "分词", "segment", (_MB, "stage"), Figure((_MB, "jieba"), "jieba {:.2g}")),
+    _speed(
+        "its cutter alone, the same words as jieba",
+        "其中切词本身，与 jieba 结果相同",
+        "segment",
+        (_MB, "cutter"),
+        Figure((_MB, "jieba"), "jieba {:.2g}"),
+        Figure((_MB, "rjieba"), "rjieba {:.3g}"),
+    ),
+    Row(
+        "segment, F1 on SIGHAN 2005 PKU; on CityU; recall of PKU's words out of vocabulary",
+        "分词在 SIGHAN 2005 PKU 上的 F1；CityU 上的 F1；PKU 未登录词召回率",
+        "segmentation_score",
+        _scores("ziliu"),
+        _scores("jieba", "jieba "),
+    ),
     _speed("encode", "编码", "encode", (_MB, "stage"), Figure((_MB, "tokenizers"), "tokenizers {:.2g}")),
     _speed(
         "deduplicate",
