@@ -4,24 +4,12 @@ from __future__ import annotations
 
 from typing import Literal
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from data_contracts.model import Model
 from data_contracts.network import NetworkConfig
+from data_contracts.optimizers import OptimizerConfig
 from data_contracts.units import Duration, DurationField
-
-
-class OptimizerConfig(Model):
-    """优化器: AdamW (fused), warm-up, constant, decay (WSD)."""
-
-    learning_rate: float = Field(1e-3, gt=0, description="最高学习率")
-    min_learning_rate_ratio: float = Field(0.0, ge=0, le=1, description="末尾学习率与最高值之比")
-    warmup_ratio: float = Field(0.02, ge=0, le=1, description="升温步数占比")
-    decay_ratio: float = Field(0.3, ge=0, le=1, description="降温步数占比")
-    weight_decay: float = Field(0.1, ge=0, description="权重衰减, 只用于矩阵")
-    beta1: float = Field(0.9, ge=0, lt=1, description="AdamW beta1")
-    beta2: float = Field(0.95, ge=0, lt=1, description="AdamW beta2")
-    max_gradient_norm: float = Field(1.0, gt=0, description="梯度裁剪范数")
 
 
 class PretrainConfig(Model):
@@ -46,6 +34,15 @@ class PretrainConfig(Model):
     steps_between_validations: int = Field(200, ge=1, description="每多少步验证一次")
     checkpoints_kept: int = Field(2, ge=1, description="保留最近几个检查点")
     prompts: tuple[str, ...] = Field(("今天", "第一条", "春"), description="生成样例的开头")
+
+    @model_validator(mode="after")
+    def _can_be_sharded(self) -> PretrainConfig:
+        if self.strategy == "fsdp" and self.optimizer.name == "adafactor":
+            raise ValueError(
+                "optimizer adafactor takes means over rows and columns, which the shards of fsdp do not have; "
+                "use strategy ddp, or another optimizer"
+            )
+        return self
 
 
 class ReportConfig(Model):

@@ -16,10 +16,10 @@ from torch.optim import Optimizer
 from transformers import PreTrainedModel
 
 from data_contracts.network import NetworkConfig, flops_per_token
-from data_contracts.training import OptimizerConfig
+from data_contracts.optimizers import OptimizerConfig, learning_rate_share
 from lightning_modules.architectures import Objective, Tokens, built, hugging_face_config
 from lightning_modules.block_files import IGNORED, Batch
-from lightning_modules.optimizers import adamw, schedule, warmup_constant_decay
+from lightning_modules.optimizers import optimizer_of, schedule
 from lightning_modules.strategies import shard, summed
 
 
@@ -135,15 +135,15 @@ class LanguageModel(pl.LightningModule):
     def learning_rate_at(self, step: int) -> float:
         """Learning rate that the 0-based optimizer step uses."""
         cfg = self.optimizer_config
-        return cfg.learning_rate * warmup_constant_decay(step, self.max_steps, cfg)
+        return cfg.learning_rate * learning_rate_share(step, self.max_steps, cfg)
 
     def bits_per_char(self, loss: float) -> float | None:
         """Training loss in nats per token -> bits per character, by the split's characters per token."""
         return loss / math.log(2) / self.train_chars_per_token if self.train_chars_per_token else None
 
     def configure_optimizers(self) -> Any:
-        """Fused AdamW and the schedule, stepped once an optimizer step."""
-        optimizer = adamw(self.network, self.optimizer_config)
+        """The optimizer and its schedule, stepped once an optimizer step."""
+        optimizer = optimizer_of(self.network, self.optimizer_config)
         scheduler = schedule(optimizer, self.max_steps, self.optimizer_config)
         return {"optimizer": optimizer, "lr_scheduler": {"scheduler": scheduler, "interval": "step"}}
 

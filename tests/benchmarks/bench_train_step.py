@@ -60,14 +60,14 @@ def bare_loop(blocks: BlockFiles) -> float:
     from torch.nn import functional
 
     from data_contracts.network import NetworkConfig
-    from data_contracts.training import OptimizerConfig
+    from data_contracts.optimizers import OptimizerConfig
     from lightning_modules.architectures import Tokens, built, hugging_face_config
     from lightning_modules.block_files import BlockSource, batch_of
-    from lightning_modules.optimizers import adamw
+    from lightning_modules.optimizers import optimizer_of
 
     torch.set_num_threads(1)
     network = built(hugging_face_config(NetworkConfig(**MODEL), Tokens(VOCAB, 0, 1, BLOCK)), "causal")
-    optimizer = adamw(network, OptimizerConfig())
+    optimizer = optimizer_of(network, OptimizerConfig())
     assert blocks.train is not None
     source = BlockSource([blocks.train], BLOCK, VOCAB)
     start = 0.0

@@ -74,9 +74,10 @@ def test_kill_9_then_the_same_command_gives_the_same_run(
     assert weights(run) == weights(uninterrupted)
 
 
-@pytest.mark.parametrize("strategy", ["ddp", "fsdp"])
-def test_two_processes_give_the_losses_of_one(corpus: Any, tmp_path: Path, strategy: str) -> None:
-    still = {**LONG, "model": {"layers": 2, "heads": 2, "width": 32, "dropout": 0.0}}
+@pytest.mark.parametrize(("strategy", "optimizer"), [("ddp", "adamw"), ("fsdp", "adamw"), ("fsdp", "muon")])
+def test_two_processes_give_the_losses_of_one(corpus: Any, tmp_path: Path, strategy: str, optimizer: str) -> None:
+    small = {"layers": 2, "heads": 2, "width": 32, "dropout": 0.0}
+    still = {**LONG, "model": small, "optimizer": {"name": optimizer, "learning_rate": 3e-3}}
     alone = write_run(corpus, tmp_path / "one", **still)
     finish(alone)
     pair = write_run(corpus, tmp_path / "two", **still, strategy=strategy, devices=2)
