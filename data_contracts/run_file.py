@@ -77,6 +77,11 @@ def run_file(
         raise ConfigError(
             f"pretrain: no training block of {block_tokens} tokens; use more text or smaller encode.block_tokens"
         )
+    if cfg.early_stopping and not files["validation"]:
+        raise ConfigError(
+            "pretrain.early_stopping needs a validation split and the blocks have none; raise encode.validation_ratio, "
+            "or leave early_stopping out"
+        )
     accumulation = accumulation_of(cfg, block_tokens)
     max_steps = steps_of(cfg, train_blocks * block_tokens)
     tokens = {"vocab_size": vocab_size, "separator_id": separator_id, "pad_id": pad_id, "block_tokens": block_tokens}
@@ -109,6 +114,7 @@ def _model(cfg: PretrainConfig, files: dict[Split, list[BlockFile]], max_steps: 
         "seed": cfg.seed,
         "train_chars_per_token": _chars_per_token(files["train"]),
         "validation_chars": sum(f.chars for f in files["validation"]),
+        "label_smoothing": cfg.label_smoothing,
         "compile": cfg.compile,
     }
 
@@ -216,6 +222,7 @@ def _trainer(
                     "seed": cfg.seed,
                 },
             },
+            *_early_stopping(cfg, run_dir, validates),
             {
                 "class_path": "lightning_modules.recovery.Checkpoints",
                 "init_args": {
@@ -228,3 +235,12 @@ def _trainer(
             },
         ],
     }
+
+
+def _early_stopping(cfg: PretrainConfig, run_dir: str, validates: bool) -> list[dict[str, Any]]:
+    """The callback that ends a run early, and makes up for validations that a kill took away."""
+    if not validates:
+        return []
+    rule = cfg.early_stopping.model_dump() if cfg.early_stopping else {}
+    every = {"folder": run_dir, "steps_between_validations": cfg.steps_between_validations}
+    return [{"class_path": "lightning_modules.early_stopping.EarlyStopping", "init_args": every | rule}]

@@ -12,6 +12,13 @@ from data_contracts.optimizers import OptimizerConfig
 from data_contracts.units import Duration, DurationField
 
 
+class EarlyStoppingConfig(Model):
+    """提前停止: when the loss of the validation split no longer falls."""
+
+    validations: int = Field(3, ge=1, description="连续多少次验证没有下降即停止 (validations without a gain)")
+    min_gain: float = Field(0.0, ge=0, description="低多少才算下降, nat/词元 (smaller gains do not count)")
+
+
 class PretrainConfig(Model):
     """预训练: BLOCKS -> checkpoint."""
 
@@ -21,6 +28,12 @@ class PretrainConfig(Model):
         Duration(amount=2e6, unit="tokens"),
         description='训练多久: "2M tokens" | "500 steps" | "1 epoch"',
         json_schema_extra={"default": "2M tokens"},  # as a form must show it
+    )
+    early_stopping: EarlyStoppingConfig | None = Field(
+        None, description="验证损失不再下降时提前停止; 空则训练到底 (empty: to the last step)"
+    )
+    label_smoothing: float = Field(
+        0.0, ge=0, lt=1, description="标签平滑; 报告的损失不含它 (reported losses leave it out)"
     )
     tokens_per_step: int = Field(8192, ge=1, description="每步的词元数 (global batch, tokens)")
     blocks_per_device: int = Field(8, ge=1, description="每个设备一次前向的块数 (micro-batch)")

@@ -111,6 +111,7 @@ def finish(run: dict[str, Any], step: int) -> dict[str, Any]:
     result = {
         **figures_of(run, step),
         "step": step,
+        "ended": "early" if step < run["trainer"]["max_steps"] else "last step",
         "tokens_per_second": speed.get("tokens_per_second"),
         "peak_share": speed.get("peak_share"),
         "export": str(exported),
@@ -121,12 +122,14 @@ def finish(run: dict[str, Any], step: int) -> dict[str, Any]:
 
 
 def finished_result(folder: Path, max_steps: int) -> dict[str, Any] | None:
-    """result.json of a run that reached `max_steps` and whose export is there; None otherwise."""
+    """result.json of a run that reached `max_steps` or stopped early, and whose export is there; None otherwise."""
     path = folder / RESULT
     if not path.exists():
         return None
     result: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
-    done = result["step"] >= max_steps and Path(result["export"], "model.safetensors").exists()
+    done = (result["step"] >= max_steps or result["ended"] == "early") and Path(
+        result["export"], "model.safetensors"
+    ).exists()
     return result if done else None
 
 

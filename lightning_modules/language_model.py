@@ -41,6 +41,7 @@ class LanguageModel(pl.LightningModule):
         seed: int,
         train_chars_per_token: float,
         validation_chars: int,
+        label_smoothing: float = 0.0,
         compile: bool = False,
         sharded_bf16: bool = False,
     ) -> None:
@@ -51,6 +52,7 @@ class LanguageModel(pl.LightningModule):
             optimizer: an OptimizerConfig as plain values.
             train_chars_per_token: turns the training loss into bits per character.
             validation_chars: characters of the whole validation split.
+            label_smoothing: share of the target that is spread over the vocabulary; of the gradient only.
             sharded_bf16: compute in bf16 under FSDP2, whose precision is set where layers are sharded.
         """
         super().__init__()
@@ -61,6 +63,7 @@ class LanguageModel(pl.LightningModule):
         self.separator_id, self.pad_id, self.block_tokens = separator_id, pad_id, block_tokens
         self.max_steps, self.seed = max_steps, seed
         self.train_chars_per_token, self.validation_chars = train_chars_per_token, validation_chars
+        self.label_smoothing = label_smoothing
         self.wants_compile, self.sharded_bf16 = compile, sharded_bf16
         self.step_sums: torch.Tensor | None = None  # (2,) float64: summed loss in nats, targets counted; of one step
         self.held_out_sums = torch.zeros(2, dtype=torch.float64)  # the same of a whole held-out split
@@ -83,15 +86,16 @@ class LanguageModel(pl.LightningModule):
         """(B, T, V) scores of every position of a micro-batch, each from its own document alone."""
         raise NotImplementedError
 
-    def _summed_loss(self, batch: Batch) -> tuple[torch.Tensor, torch.Tensor]:
+    def _summed_loss(self, batch: Batch, smoothing: float = 0.0) -> tuple[torch.Tensor, torch.Tensor]:
+        """() loss to be minimized, and (2,) sums: nats without smoothing, and targets counted."""
         targets = batch["targets"].flatten()  # (B, T) -> (B*T,)
-        nats = functional.cross_entropy(
-            self.logits(batch).float().flatten(0, 1),  # (B, T, V) -> (B*T, V)
-            targets,
-            ignore_index=IGNORED,
-            reduction="sum",
-        )
-        return nats, torch.stack([nats.detach().double(), (targets != IGNORED).sum().double()])
+        logits = self.logits(batch).float().flatten(0, 1)  # (B, T, V) -> (B*T, V)
+        kept: dict[str, Any] = {"ignore_index": IGNORED, "reduction": "sum"}
+        nats = functional.cross_entropy(logits, targets, **kept)
+        sums = torch.stack([nats.detach().double(), (targets != IGNORED).sum().double()])
+        if smoothing:
+            return functional.cross_entropy(logits, targets, label_smoothing=smoothing, **kept), sums
+        return nats, sums
 
     def training_step(self, batch: Batch, batch_idx: int) -> torch.Tensor:
         """Loss in nats, divided by the positions of the micro-batch.
@@ -99,7 +103,7 @@ class LanguageModel(pl.LightningModule):
         Dividing by positions, not by targets counted, makes the gradient of a step independent of how its blocks are
         cut into micro-batches and processes. The loss that is reported is divided by targets counted.
         """
-        nats, sums = self._summed_loss(batch)
+        nats, sums = self._summed_loss(batch, self.label_smoothing)
         self.step_sums = sums if self.step_sums is None else self.step_sums + sums
         return nats / batch["targets"].numel()
 

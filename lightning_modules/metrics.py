@@ -52,6 +52,12 @@ class StepTable:
                 os.fsync(file.fileno())
         self._waiting.clear()
 
+    def column(self, name: str) -> list[float]:
+        """Every number of a column, first row first."""
+        place = self.columns.index(name)
+        lines = self.path.read_text(encoding="utf-8").splitlines()[1:] if self.path.exists() else []
+        return [float(value) for line in lines if (value := line.split(",")[place])]
+
     def last(self) -> dict[str, float]:
         """The last row as numbers; empty without one."""
         lines = self.path.read_text(encoding="utf-8").splitlines() if self.path.exists() else []

@@ -25,6 +25,7 @@ QUIET = (".required", ".pattern", ".minLength", ".maxLength", ".minimum", ".maxi
 FIGURES = {
     "parameters": "参数 parameters",
     "steps": "步 steps",
+    "ended": "结束于 ended",
     "tokens": "词元 tokens",
     "tokens_per_second": "词元/秒 tokens/s",
     "peak_share": "矩阵乘法峰值占比 share of matmul peak",

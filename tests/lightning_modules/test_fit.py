@@ -147,6 +147,35 @@ def test_minutes_become_steps_once(corpus: Any, tmp_path: Path) -> None:
     assert call("fit", "--config", str(run)).of("end")[0]["already"] is True
 
 
+def test_minutes_mean_the_same_steps_after_a_stop(corpus: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    run = write_run(corpus, tmp_path, duration="1 minute")
+    plan = tmp_path / "plan.json"
+    plan.write_text(json.dumps({"precision": "32", "max_steps": 9}), encoding="utf-8")  # as if measured on a busy day
+
+    def interrupted(self: Any, step: int, *rest: Any) -> None:
+        whole(self, step, *rest)
+        if step == 5:
+            os.kill(os.getpid(), signal.SIGTERM)
+
+    whole = callbacks.TrainingRecord._report
+    with monkeypatch.context() as patch:
+        patch.setattr(callbacks, "REPORT_SECONDS", 0.0)
+        patch.setattr(callbacks.TrainingRecord, "_report", interrupted)
+        assert call("fit", "--config", str(run)).code == 143
+    assert call("fit", "--config", str(run)).of("end")[0]["step"] == 9
+    assert json.loads(plan.read_text(encoding="utf-8"))["max_steps"] == 9
+    assert [int(r["step"]) for r in rows(tmp_path / "metrics.csv")] == list(range(1, 10))
+
+
+def test_label_smoothing_changes_the_gradient_and_not_what_is_told(
+    corpus: Any, trained: Trained, tmp_path: Path
+) -> None:
+    assert call("fit", "--config", str(write_run(corpus, tmp_path, label_smoothing=0.2, duration="2 steps"))).code == 0
+    plain, smooth = rows(trained.folder / "metrics.csv"), rows(tmp_path / "metrics.csv")
+    assert smooth[0]["loss"] == plain[0]["loss"]  # of the same first weights
+    assert smooth[0]["gradient_norm"] != plain[0]["gradient_norm"]
+
+
 def test_validate_and_test_only_tell(trained: Trained) -> None:
     before = {p: p.read_bytes() for p in trained.folder.rglob("*") if p.is_file()}
     told = call("validate", "--config", str(trained.folder / "run.yaml"))
