@@ -101,6 +101,7 @@ class Manifest(Model):
     measures: dict[str, Any] = Field(default_factory=dict)  # facts of the whole dataset
     created_at: str = ""  # RFC 3339, UTC
     seconds: float = 0.0  # wall time of the stage
+    cpu_seconds: float = 0.0  # of all its jobs, those of intermediate steps too, whenever they ran
 
     def total(self, field: str) -> int:
         """Sum of a counter over the shards."""

@@ -165,8 +165,8 @@ class DedupConfig(Model):
     """去重: exact first, then MinHash on characters of a key folded to simplified script."""
 
     ngram_chars: int = Field(5, ge=1, le=50, description="片段长度, 字符")
-    bands: int = Field(14, ge=1, le=256, description="LSH 分带数; 门槛约 (1/bands)^(1/rows) = 0.72")
-    rows_per_band: int = Field(8, ge=1, le=64, description="每带行数")
+    bands: int = Field(16, ge=1, le=256, description="LSH 分带数; 门槛约 (1/bands)^(1/rows) = 0.67")
+    rows_per_band: int = Field(7, ge=1, le=64, description="每带行数")
     min_similarity: float = Field(0.65, gt=0, le=1, description="签名相似度达到此值才算近似重复")
     same_url: bool = Field(
         True, description="几个来源各有一篇同一网址的文档时只留一篇 (one stays where several sources have one of a URL)"

@@ -96,9 +96,8 @@ def _cells(entry: Entry, manifest: Manifest) -> list[str | Text]:
 
 def speed(manifest: Manifest) -> str:
     """MB of UTF-8 read per CPU-second when the dataset was made; empty where nothing was timed."""
-    cpu = sum(s.cpu_seconds for s in manifest.shards)
     size = manifest.total("text_bytes")
-    return f"{size / 1e6 / cpu:.1f}" if cpu > 0 and size else ""
+    return f"{size / 1e6 / manifest.cpu_seconds:.1f}" if manifest.cpu_seconds > 0 and size else ""
 
 
 def figures(scores: dict[str, Any]) -> Table:

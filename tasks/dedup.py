@@ -9,7 +9,7 @@
     recur     a part of the paragraphs, only on request: those that stand in more documents than allowed
     mark      a shard             its rows, split into kept and quarantined
 
-Every step is a job of the executor and cached. A new shard costs its own signatures, the steps between, which read 520
+Every step is a job of the executor and cached. A new shard costs its own signatures, the steps between, which read 552
 bytes a text instead of the text, and the marking of those shards in which its copies lie.
 
 Quarantined rows carry `duplicate_of` (the doc_id that stays) and `similarity` (1.0 for exact copies, else the share of

@@ -59,28 +59,28 @@ def encode(documents: Inputs, tokenizer: Dataset, cfg: EncodeConfig, mixed: Mixt
     """编码装箱 encode: SEGMENTED + tokenizer -> BLOCKS. Token ids, mixed and packed into blocks of equal length."""
     shards = [s for s in work.shards(documents) if s.rows_kept]
     trained = work.shards(tokenizer)[0]
-    vocabulary = opened(work.store.path(trained.files[TOKENIZER]))
+    described = work.store.path(trained.files[TOKENIZER]).read_text(encoding="utf-8")
+    size = bpe.vocabulary_size(described)
     jobs = [(f"{s.content}\0{trained.content}", (s.files[KEPT], trained.files[TOKENIZER])) for s in shards]
     encoded = [result[0] for result in work.each(encode_shard, jobs, of_config=False)]
     where, copies, facts = plan(work.store, encoded, cfg, mixed)
     packing = [
         (
-            digest_of([e.content, where, sha256(c.tobytes()).hexdigest(), cfg.block_tokens, vocabulary.size]),
-            (e, where, c, cfg.block_tokens, vocabulary.size),
+            digest_of([e.content, where, sha256(c.tobytes()).hexdigest(), cfg.block_tokens, size]),
+            (e, where, c, cfg.block_tokens, size),
         )
         for e, c in zip(encoded, copies, strict=True)
     ]
-    packed = [result[0] for result in work.each(pack_shard, packing)]
-    made = [_with_cost_of(e, p) for e, p in zip(encoded, packed, strict=True)]
+    made = [result[0] for result in work.each(pack_shard, packing)]
     totals = {f"{s}_{n}": int(sum(m.measures[f"{s}_{n}"] for m in made)) for s in SPLITS for n in COUNTS}
     return Output(
         made,
         {
-            "vocab_size": vocabulary.size,
+            "vocab_size": size,
             "separator_id": bpe.SEPARATOR_ID,
             "pad_id": bpe.PAD_ID,
             "block_tokens": cfg.block_tokens,
-            "encoder": vocabulary.encoder.name,
+            "encoder": bpe.encoder_name(described),
             "forced_splits": list(where.forced),
             "mixture": facts,
             **totals,
@@ -204,12 +204,6 @@ def _placed(own: pl.DataFrame, copies: Copies, starts: npt.NDArray[np.int64]) ->
         copies=pl.col("copies"),
         reason=pl.when(pl.col("copies") == 0).then(pl.lit("left_out")),
     )
-
-
-def _with_cost_of(encoded: Shard, packed: Shard) -> Shard:
-    """A shard's time is that of both steps."""
-    cost = {name: getattr(encoded, name) + getattr(packed, name) for name in ("seconds", "cpu_seconds")}
-    return packed.model_copy(update=cost)
 
 
 def _account(stream: Stream, text_tokens: int, split: str) -> None:

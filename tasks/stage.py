@@ -116,6 +116,7 @@ class Stage:
             measures=output.measures,
             created_at=now(),
             seconds=time.monotonic() - start,
+            cpu_seconds=sum(work.spent),
         )
         if isinstance(self.schema, Schema):
             _refuse_nothing(manifest)

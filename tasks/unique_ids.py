@@ -69,8 +69,7 @@ def settle(room: Room, shard: Shard, fates: list[Fate], schema: Schema) -> list[
     if QUARANTINED in shard.files:
         refused = pl.read_parquet(room.store.path(shard.files[QUARANTINED]))
         marked = pl.concat([marked, refused], how="diagonal_relaxed")
-    made = rows.shard(room, marked, schema, text_bytes=shard.text_bytes, measures=shard.measures)
-    return [made.model_copy(update={"seconds": shard.seconds, "cpu_seconds": shard.cpu_seconds})]
+    return [rows.shard(room, marked, schema, text_bytes=shard.text_bytes, measures=shard.measures)]
 
 
 def _claims(store: Store, shards: Sequence[Shard], schema: Schema) -> dict[str, list[Claim]]:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import multiprocessing
+import os
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
@@ -50,6 +51,7 @@ class Work:
     executor: Executor
     scratch: Path
     code: str = ""  # hash of stage, code and libraries: the key of jobs that get nothing of the config
+    spent: list[float] = field(default_factory=list)  # CPU seconds of the jobs so far, when they ran
 
     def shards(self, inputs: Inputs) -> list[Shard]:
         """All shards of the inputs, in order."""
@@ -82,6 +84,7 @@ class Work:
         keys = [digest_of([key, function.__qualname__, text]) for text, _ in jobs]
         done: list[list[Shard] | None] = [self.store.job(self.stage, key) for key in keys]
         todo = [i for i, made in enumerate(done) if made is None]
+        todo.sort(key=lambda i: -_bytes(jobs[i][1]))  # the long ones first, so that no worker waits for one at the end
         left = len(todo)
         progress.report(progress.Step(self.stage, len(jobs) - left, len(jobs)))
         calls = [(str(self.store.root), self.stage, keys[i], function, jobs[i][1]) for i in todo]
@@ -89,7 +92,15 @@ class Work:
             done[todo[index]] = made
             left -= 1
             progress.report(progress.Step(self.stage, len(jobs) - left, len(jobs)))
-        return [made for made in done if made is not None]
+        finished = [made for made in done if made is not None]
+        self.spent.extend(shard.cpu_seconds for made in finished for shard in made)
+        return finished
+
+
+def _bytes(arguments: tuple[Any, ...]) -> int:
+    """How much a job will read, as far as its arguments name files and shards."""
+    shards = [f.files.get(KEPT) for f in arguments if isinstance(f, Shard)]
+    return sum(f.bytes for f in (*arguments, *shards) if isinstance(f, File))
 
 
 def run_job(
@@ -109,10 +120,9 @@ def run_job(
 
 def _cpu_seconds() -> float:
     """CPU time of this process and its children; living ones count only in a pool worker, where all are this job's."""
-    this = psutil.Process()
-    living = this.children(recursive=True) if multiprocessing.parent_process() else []
-    total = 0.0
-    for process in (this, *living):
+    ended = os.times()
+    total = time.process_time() + ended.children_user + ended.children_system
+    for process in psutil.Process().children(recursive=True) if multiprocessing.parent_process() else []:
         with contextlib.suppress(psutil.Error):
             times = process.cpu_times()
             total += times.user + times.system + times.children_user + times.children_system

@@ -128,7 +128,7 @@ def stage_facts(manifests: Sequence[Manifest], entries: Sequence[dict[str, Any]]
         reasons=dict(sorted(reasons.items(), key=lambda kv: (-kv[1], kv[0]))),
         chars=sum(s.chars for s in shards),
         text_bytes=sum(s.text_bytes for s in shards),
-        cpu_seconds=sum(s.cpu_seconds for s in shards),
+        cpu_seconds=sum(m.cpu_seconds for m in manifests),
         seconds=sum(e["seconds"] for e in mine) if mine else None,
         state=state,
         is_documents=_is_documents(first),

@@ -161,6 +161,11 @@ def encoder(tokenizer_json: str) -> Encoder:
         return _Tokenizers(bare)
 
 
+def encoder_name(tokenizer_json: str) -> str:
+    """The name of a tokenizer's encoder, which is opened only where it is not the compiled loop."""
+    return _Compiled.name if _is_ours(json.loads(tokenizer_json)) else encoder(tokenizer_json).name
+
+
 @lru_cache(maxsize=2)
 def _compiled(tokenizer_json: str) -> Encoder | None:
     """The compiled loop, None where more stands between text and ids; it remembers nothing, so one serves all."""

@@ -1,7 +1,8 @@
 """The corpus and vocabulary flows without Prefect, timed stage by stage: `python flow_program.py CONFIG OUT.json`.
 
 The flows' own lines run, whatever stages stand in them; a stage is called through `Stage.run`, and no report is made.
-CPU seconds are those of this process, its workers and its killable programs.
+CPU seconds are those of this process, its workers and its killable programs; `cpu_seconds_here` those of this process
+alone, which hands out jobs when there are workers.
 """
 
 from __future__ import annotations
@@ -21,6 +22,8 @@ from tasks.executors import close_pools
 from tasks.stage import Stage
 from tasks.store import Store
 
+MEASURED = ("seconds", "cpu_seconds", "cpu_seconds_here", "megabytes")
+
 
 def cpu_seconds() -> float:
     """Of this process and everything below it, living or ended."""
@@ -36,12 +39,13 @@ def timed(stages: dict[str, dict[str, float]], store: Store) -> Any:
     """What stands in for calling a stage as a task of Prefect."""
 
     def call(stage: Stage, *arguments: Any) -> Any:
-        wall, cpu = time.monotonic(), cpu_seconds()
+        wall, cpu, here = time.monotonic(), cpu_seconds(), time.process_time()
         dataset, found = stage.run(*arguments)
         assert not found, f"{stage.name} was found; the store must be empty"
-        made = stages.setdefault(stage.name, {"seconds": 0.0, "cpu_seconds": 0.0, "megabytes": 0.0})
+        made = stages.setdefault(stage.name, dict.fromkeys(MEASURED, 0.0))
         made["seconds"] += time.monotonic() - wall
         made["cpu_seconds"] += cpu_seconds() - cpu
+        made["cpu_seconds_here"] += time.process_time() - here
         made["megabytes"] += store.manifest(dataset).total("text_bytes") / 1e6
         return dataset
 

@@ -193,3 +193,13 @@ def test_laws_with_known_jaccard(place, shared_data):
     for a, b in stays.items():
         assert known.get(frozenset((a, b)), 1.0) > 0.5, (a, b)
     assert kept.height + refused.height == len(docs)
+
+
+def test_the_cost_of_the_dataset_is_that_of_all_its_steps(place):
+    texts, _ = planted()
+    _, _, manifest = run(place, split(documents(texts), 3))
+    store = Store(place.store)
+    names = store.folder.names("shards/dedup")
+    jobs = [store.job("dedup", name.split("/")[-1].removesuffix(".json")) for name in names]
+    assert manifest.cpu_seconds == pytest.approx(sum(s.cpu_seconds for made in jobs for s in made))
+    assert manifest.cpu_seconds > sum(s.cpu_seconds for s in manifest.shards) > 0  # these were marked, others signed

@@ -115,6 +115,24 @@ def test_damage_is_found_and_only_the_damaged_shard_is_made_again(place, tmp_pat
     assert len(list(calls.iterdir())) == (3 if damage == "manifest" else 4)
 
 
+def test_the_largest_job_begins_first_and_the_order_of_shards_stays(place, monkeypatch):
+    given, _ = toy.source.run(toy.Invented(shards=("a", "长长的名字" * 40, "b")), place)
+    begun, run_jobs = [], executors.InProcess.run
+
+    def watched(self, function, jobs):
+        begun.append([source.bytes for *_, (_, source, *_) in jobs])
+        return run_jobs(self, function, jobs)
+
+    monkeypatch.setattr(executors.InProcess, "run", watched)
+    made, _ = toy.least.run(given, toy.Least(), place)
+    [sizes] = begun
+    assert sizes == sorted(sizes, reverse=True)
+    assert sizes[0] > sizes[1]
+    store = Store(place.store)
+    assert store.scan(made).collect()["doc_id"].is_in(store.scan(given).collect()["doc_id"].implode()).all()
+    assert [s.rows_in for s in store.manifest(made).shards] == [s.rows_kept for s in store.manifest(given).shards]
+
+
 def test_both_executors_make_the_same_dataset(place, tmp_path):
     pooled = Place(store=str(tmp_path / "pooled"), workers=2)
     try:

@@ -190,8 +190,7 @@ def test_another_block_length_keeps_the_vocabulary_and_large_vocabularies_take_f
     store, given = corpus(place, split(frame, 2))
     first, _ = vocab.run(given, VOCAB, EncodeConfig(block_tokens=8).splits, place)
     assert vocab.run(given, VOCAB, EncodeConfig(block_tokens=32).splits, place) == (first, True)
-    real = encode_module.opened
-    monkeypatch.setattr(encode_module, "opened", lambda path: real(path)._replace(size=70_000))
+    monkeypatch.setattr(encode_module.bpe, "vocabulary_size", lambda described: 70_000)
     made = store.manifest(encode.run(given, first, ENCODE, ONCE, place)[0])
     shard = made.shards[0]
     assert shard.files["train.bin"].bytes == 4 * (shard.measures["train_blocks"] * 16 + 1)
