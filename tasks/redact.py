@@ -79,7 +79,7 @@ def _tag(kind: str, value: str) -> str:
     return f"<{kind}>"
 
 
-@stage(schema=DOCUMENT, libraries=("numpy", "polars", "python-stdnum"))
+@stage(schema=DOCUMENT, libraries=("numba", "numpy", "polars", "python-stdnum"))
 def redact(documents: Inputs, cfg: RedactConfig, work: Work) -> Output:
     """脱敏 redact: DOCUMENT -> DOCUMENT. Personal data becomes placeholders; counts by kind are kept, values never.
 

@@ -124,8 +124,8 @@ def batches(text: pl.Series) -> Iterator[tuple[int, int]]:
         start = stop
 
 
-def decode(text: pl.Series) -> Codes:
-    """Decode a column of texts; null reads as empty."""
+def utf8(text: pl.Series) -> tuple[Bytes, Index]:
+    """The bytes of a column of texts, and where each begins, and the last ends; null reads as empty."""
     array = text.to_arrow(compat_level=pl.CompatLevel.oldest())
     _, offsets, data = array.buffers()
     ends = (
@@ -134,42 +134,51 @@ def decode(text: pl.Series) -> Codes:
         else np.zeros(1, np.int64)
     )
     content = np.frombuffer(data, np.uint8) if data is not None else np.zeros(0, np.uint8)
-    points = np.empty(int(ends[-1] - ends[0]) + len(text), np.uint32)
-    starts = np.empty(len(text) + 1, np.int64)
-    _decode(content, ends, points, starts)
+    return content, ends
+
+
+def decode(text: pl.Series) -> Codes:
+    """Decode a column of texts; null reads as empty."""
+    content, ends = utf8(text)
+    return decode_pieces(content, ends[:-1], ends[1:])
+
+
+def decode_pieces(content: Bytes, begins: Index, ends: Index) -> Codes:
+    """Decode pieces of valid UTF-8 as if each were a text."""
+    points = np.empty(int((ends - begins).sum()) + len(ends), np.uint32)
+    starts = np.empty(len(ends) + 1, np.int64)
+    _decode(content, begins, ends, points, starts)
     return Codes(points[: starts[-1]], starts[:-1], np.diff(starts))
 
 
 @compiled
-def _decode(content: Bytes, ends: Index, points: Points, starts: Index) -> None:
+def _decode(content: Bytes, begins: Index, ends: Index, points: Points, starts: Index) -> None:
     """UTF-8, known to be valid, to code points."""
     at = 0
-    for row in range(len(ends) - 1):
+    for row in range(len(ends)):
         starts[row] = at
-        i, end = ends[row], ends[row + 1]
-        while i < end:
-            byte = np.uint32(content[i])
+        text = content[begins[row] : ends[row]]
+        i = 0
+        while 0 <= i < len(text):  # which lets the compiler leave out that an index may count from the end
+            byte = np.uint32(text[i])
             if byte < 0x80:
                 points[at] = byte
                 i += 1
             elif byte < 0xE0:
-                points[at] = (byte & 0x1F) << 6 | content[i + 1] & 0x3F
+                points[at] = (byte & 0x1F) << 6 | text[i + 1] & 0x3F
                 i += 2
             elif byte < 0xF0:
-                points[at] = (byte & 0x0F) << 12 | (content[i + 1] & 0x3F) << 6 | content[i + 2] & 0x3F
+                points[at] = (byte & 0x0F) << 12 | (text[i + 1] & 0x3F) << 6 | text[i + 2] & 0x3F
                 i += 3
             else:
                 points[at] = (
-                    (byte & 0x07) << 18
-                    | (content[i + 1] & 0x3F) << 12
-                    | (content[i + 2] & 0x3F) << 6
-                    | content[i + 3] & 0x3F
+                    (byte & 0x07) << 18 | (text[i + 1] & 0x3F) << 12 | (text[i + 2] & 0x3F) << 6 | text[i + 3] & 0x3F
                 )
                 i += 4
             at += 1
         points[at] = 10
         at += 1
-    starts[len(ends) - 1] = at
+    starts[len(ends)] = at
 
 
 def encode(content: Bytes, ends: Index) -> pl.Series:

@@ -1,4 +1,4 @@
-r"""个人信息的样式 pii_patterns: what each kind of personal data looks like, and cheap gates for whole columns.
+r"""个人信息的样式 pii_patterns: what each kind of personal data looks like, and nothing around it.
 
 Boundaries are ASCII on purpose: a Han character counts as a word character, so `\b` would miss
 「手机13812345678联系」, and `\d` would take digits of every script. Every pattern is matched on text whose full-width
@@ -21,11 +21,13 @@ _CODE = "[0-9A-HJ-NPQRTUWXY]"  # GB 32100-2015 leaves out I, O, S, V, Z
 PROVINCE = "京津沪渝冀豫云辽黑湘皖鲁新苏浙赣鄂桂甘晋蒙陕吉闽贵粤青藏川宁琼"
 _PLATE_LETTER = "[A-HJ-NP-Z]"
 NUMERAL = "[〇零一二三四五六七八九幺壹贰叁肆伍陆柒捌玖]"
-_SECRET = (
-    "(?:access_?token|refresh_?token|id_?token|auth_?token|token|(?:api|app)_?key|(?:app|client)_?secret|secret(?:_?key)?"
-    "|x-amz-(?:signature|credential|security-token)|sign(?:ature)?|sig|password|passwd|pwd|auth|session_?id|sid|jsessionid"
-    "|phpsessid|jwt|ticket)"
-)
+SECRETS = (  # parameters that let the holder of a link in
+    "access_token", "accesstoken", "refresh_token", "refreshtoken", "id_token", "idtoken", "auth_token", "authtoken",
+    "token", "api_key", "apikey", "app_key", "appkey", "app_secret", "appsecret", "client_secret", "clientsecret",
+    "secret", "secret_key", "secretkey", "x-amz-signature", "x-amz-credential", "x-amz-security-token", "sign",
+    "signature", "sig", "password", "passwd", "pwd", "auth", "session_id", "sessionid", "sid", "jsessionid",
+    "phpsessid", "jwt", "ticket",
+)  # fmt: skip
 _IN_LINK = r"[!#-;=?-_a-~]"  # printable ASCII without quotes and angle brackets
 _CHINA = rf"(?:(?:\+|00)86{_J}{{0,2}}|[(（]\+?86[)）]{_J}?|86{_J})"
 _AREA = "(?:10|2[0-9]|[3-9][0-9]{2})"  # codes of China's areas without their 0
@@ -41,7 +43,7 @@ _PERSON = r"(?:号码?|號碼?|群号?|ID|id|Id|账号|帐号|賬號|是|为|為
 _WECHAT = r"(?:[微薇威维維]信|(?<![A-Za-z0-9])(?:[Ww]e[Cc]hat|WECHAT|[Ww]eixin|[VvWw][Xx]|[Vv]信))"
 
 SECRET_URL = re.compile(rf"(?<![A-Za-z])[A-Za-z][A-Za-z0-9+.\-]{{1,15}}://{_IN_LINK}{{0,2000}}(?<![.,;:!?)\]}}])")
-SECRET_VALUE = re.compile(rf"[?&#;]{_SECRET}=(?P<value>[A-Za-z0-9._~+/%:@!*\-]{{6,}})", re.I)
+SECRET_VALUE = re.compile(rf"[?&#;](?:{'|'.join(SECRETS)})=(?P<value>[A-Za-z0-9._~+/%:@!*\-]{{6,}})", re.I)
 LOGIN = re.compile(r"://[^\s/@:]{0,64}:[^\s/@]{1,64}@[A-Za-z0-9]")  # user:password@host
 EMAIL = re.compile(
     rf"(?<![A-Za-z0-9._%+\-])[A-Za-z0-9._%+\-]{{1,64}} ?{AT} ?"
@@ -132,41 +134,3 @@ ALIPAY = re.compile(
     r"(?:支付[宝寶]|[Aa]lipay|ALIPAY)\s?(?:账号|帐号|賬號|账户|帐户|号|ID|是|为|[:：=]){1,3}\s?"
     r"(?P<value>[A-Za-z][A-Za-z0-9_.\-]{4,29})(?![A-Za-z0-9_@＠])"
 )
-
-# What a text must hold for any kind to occur, for Rust's engine: no look-around, no class of \d or \w.
-WIDE = "\uff10-\uff19\uff21-\uff3a\uff41-\uff5a\uff20"  # body of a class: full-width digits, letters and @
-_NAMED = "[^0-9A-Za-z，。；]{0,8}(?:(?:ID|id|Id)[:：\\s]{1,2})?[0-9A-Za-z][0-9A-Za-z_\\-]{4}"
-_WORDS = (
-    rf"@ ?[0-9A-Za-z\-.]+\.[A-Za-z]{{2}}|[\[(（【]at[\])）】]|艾特|[?&#;](?i:{_SECRET})=",
-    f"[{PROVINCE}][A-Za-z]{_J}?[0-9A-Za-z]{{4}}|[一幺壹][三四五六七八九叁肆伍陆柒捌玖]{NUMERAL}{{9}}",
-    "(?:[微薇威维維]信|加[微卫VvQq]|[VvWw][Xx]|[Vv]信|[Ww]e(?:[Cc]hat|ixin)|WECHAT|支付[宝寶]|[Aa]lipay|ALIPAY)"
-    + _NAMED,
-    "(?:[Qq][Qq]|[Qq][群号:： ]|扣|企鹅|[二三四五新]群)[^0-9A-Za-z，。；]{0,8}[0-9]{5}|wxid_",
-    r"[0-9]\.[0-9]{1,3}\.[0-9]{1,3}\.[0-9]|[23][0-9A-Fa-f]{3}:[0-9A-Fa-f]{0,4}:|[0-9] ?[°度] ?[0-9]{1,2} ?[′'’分]",
-    r"[0-9]\.[0-9]{4,}[^0-9]{1,16}[0-9]{1,3}\.[0-9]{4}",
-    f"[{WIDE}]{{5}}|[{WIDE}]{{3}}[{JOINT}\uff0d][{WIDE}]{{3}}|\uff20",
-)
-# GATE sends whole texts away, and stands at the places that are looked at. A line can also hold half of a number that
-# the line end cuts. STRICT is nearly as strict as the patterns and lets few lines through: joined to one expression it
-# would have so many states that it is ten times as slow.
-GATE = "|".join(
-    (f"[0-9]{{7}}|[0-9]{{3}}[{JOINT}./\n()（）]{{1,3}}[0-9]{{3}}|[A-Z][0-9]{{6}}|[0-9]/[0-9]{{6}}/[0-9]", *_WORDS)
-)
-LINE_GATE = f"{GATE}|[0-9]{{5}}$"
-_ABROAD = "(?:86|852|853|886)"
-_ALONE, _ENDS = "(?:^|[^0-9])", "(?:$|[^0-9])"
-STRICT = (
-    f"{_ALONE}(?:86|0086)?1[3-9](?:[{JOINT}./\n]{{0,2}}[0-9]){{9}}{_ENDS}",
-    "|".join(_WORDS),
-    f"0[1-9][0-9]{{0,2}}(?:[)）]{_J}{{0,2}}|{_J}{{1,3}})[2-8][0-9]{{2,3}}{_J}?[0-9]{{4}}",
-    f"{_ALONE}09[0-9]{{2}}{_J}?[0-9]{{3}}{_J}?[0-9]{{3}}{_ENDS}|[0-9]{{5}}$|[0-9]{{3}}[ \\-][0-9]{{4}}$",
-    f"(?:\\+|00){_ABROAD}[ \\-(（0-9]|[(（]\\+?{_ABROAD}[)）]"
-    f"|86{_J}[(（]?0?[1-9][0-9]{{1,2}}[)）]?{_J}{{1,2}}[2-8][0-9]{{2}}",
-    f"{_ALONE}[0-9]{{15,19}}{_ENDS}|[0-9]{{17}}[Xx]|[0-9]{{4}}[ \\-][0-9]{{4}}[ \\-][0-9]{{4}}"
-    "|[0-9]{6}[ \\-][0-9]{6}",
-    f"(?:[话話机機真线線]|[Tt]el|TEL|[Ff]ax|FAX|[Pp]hone|App)(?:号码|號碼|号)?[\\s:：.]{{0,4}}(?:0[1-9][0-9]{{1,2}})?{_LOCAL}"
-    "|[0-9]{7}\\s?[、/]\\s?[2-8][0-9]{6}",
-    f"{_ALONE[:-1]}|[^0-9A-Za-z])[A-Z]{{1,2}}[0-9]{{6}}[0-9(（A]|[0-9A-Z]{{2}}[0-9]{{6}}[0-9A-Z]{{10}}"
-    "|[1578]/[0-9]{6}/[0-9]|[1578][0-9]{6}[(（][0-9][)）]",
-    "[证證][^0-9，。；\n]{0,12}[0-9]{8}",
-)  # fmt: skip

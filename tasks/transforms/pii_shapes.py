@@ -1,4 +1,4 @@
-"""个人信息的形状表 pii_shapes: every shape of personal data, its judge, and where in a text it is looked for.
+"""个人信息的形状表 pii_shapes: every shape of personal data, its judge, and what its places look like to the kernels.
 
 The order of SHAPES is the order of precedence: what an earlier shape took, a later one leaves alone.
 """
@@ -6,86 +6,96 @@ The order of SHAPES is the order of precedence: what an earlier shape took, a la
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping
-from types import MappingProxyType
+from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
 from tasks.transforms import pii_judges as judges
 from tasks.transforms import pii_patterns as patterns
+from tasks.transforms.pii_names import Name
+from tasks.transforms.pii_numbers import (
+    BRACKET,
+    DOT,
+    FIRST_JOINT,
+    LINE_END,
+    MANY,
+    OTHER_JOINT,
+    SEVERAL,
+    SHORT,
+    SLASH,
+    SPACE_OR_DASH,
+    Number,
+)
 
-LETTERED = 0  # in place of a size: a run that a letter follows at once
-_HOST = re.compile(r" ?[0-9A-Za-z\-.]+\.[A-Za-z]{2}")
-_LOCAL_PART = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789._%+-"
+
+class Digits(NamedTuple):
+    """Numbers that can be of a shape."""
+
+    heads: str  # their first digits, one or two, with spaces between
+    sizes: Sequence[int]  # how many digits they have
+    joints: int = 0  # what may stand between their groups, as the kernel counts them
 
 
 class Shape(NamedTuple):
-    """What one kind may look like, and where it is looked for: in a run of digits, or around another anchor."""
+    """What one kind may look like: a place for each number of `digits`, or for what its anchor says."""
 
     kind: str
     pattern: re.Pattern[str]
     judge: Callable[[str, re.Match[str]], str]
-    runs: Mapping[int, str] = MappingProxyType({})  # digits of an unbroken run that can be it -> its first digits
-    broken: int = 0  # digits that a run must have whose digits stand in groups; 0 where they may not
-    lettered: bool = False  # whether it is looked for where a capital stands before digits
-    first: str = ""  # first characters of other anchors that can be it
-    opens: Callable[[str, int], int] = lambda text, at: at  # where such an anchor's search begins; -1 for nowhere
-    dots: int = 0  # dots between its digits, without anything else
-    behind: int = 20  # characters behind an anchor, or behind the run, that it may cover or look at: 转 8023
+    anchor: Number | Name
+    digits: tuple[Digits, ...] = ()
 
 
-def _back(characters: int) -> Callable[[str, int], int]:
-    return lambda text, at: max(0, at - characters)
-
-
-def _link_opens(text: str, at: int) -> int:
-    """The scheme of a link that holds this place; of one with user:password, which are short, where this is an @."""
-    first = max(0, at - (130 if text[at] == "@" else 1024))
-    colon = text.rfind(":", first, at)
-    while colon >= 0 and not text.startswith("://", colon):
-        colon = text.rfind(":", first, colon)
-    return max(0, colon - 16) if colon >= 0 else -1
-
-
-def _address_opens(text: str, at: int) -> int:
-    """Where the name before an @ begins; one space may stand between."""
-    if text[at] == "@" and not _HOST.match(text, at + 1):
-        return -1
-    start = max(0, at - 66)
-    name = text[start:at].removesuffix(" ")
-    letters = len(name) - len(name.rstrip(_LOCAL_PART))
-    return start + len(name) - letters if letters else -1
-
-
-_ANY = "0123456789"
-_HEXTETS = MappingProxyType({1: "23", 2: "23", 3: "23", 4: "23", LETTERED: "23"})
-_ARCS = MappingProxyType({1: _ANY, 2: _ANY, 3: "1"})
+_ONE = (SPACE_OR_DASH | LINE_END) >> FIRST_JOINT | SHORT  # one space, dash or line end
+_PHONE = (SPACE_OR_DASH | OTHER_JOINT) >> FIRST_JOINT
+_LOOSE = _PHONE | (LINE_END | DOT | SLASH) >> FIRST_JOINT | SEVERAL
+_CODED = BRACKET >> FIRST_JOINT | SEVERAL | MANY | SHORT  # around the codes of countries and areas
+_ANY, _NO_ZERO = "0 1 2 3 4 5 6 7 8 9", "1 2 3 4 5 6 7 8 9"
+_OF_CHINA, _ZEROS = "86", "00"  # 00 before the code of a country
 SHAPES = (
-    Shape("SECRET_URL", patterns.SECRET_URL, judges.secret_url, first="?&#;@", opens=_link_opens, behind=2048),
-    Shape("EMAIL", patterns.EMAIL, judges.email, first="@[(（【艾", opens=_address_opens, behind=256),
-    Shape("CN_ID", patterns.CN_ID, judges.resident_id, {18: _ANY, LETTERED: _ANY}, 17, behind=24),
-    Shape("USCC", patterns.USCC, judges.credit_code, {18: _ANY, LETTERED: _ANY}, 0, True, opens=_back(2), behind=24),
-    Shape("BANK", patterns.BANK, judges.bank_card, dict.fromkeys(range(15, 20), "234569"), 15),
-    Shape("ALIPAY", patterns.ALIPAY_ID, judges.alipay_id, {16: "2"}),
-    Shape("CN_ID", patterns.CN_ID15, judges.old_resident_id, {15: _ANY}),
-    Shape("MOBILE", patterns.MOBILE, judges.mobile, {11: "1", 13: "8", 15: "0"}, 11, dots=2),
-    Shape("MOBILE", patterns.MOBILE_HONG_KONG, judges.always, {11: "8", 13: "0"}, 11),
-    Shape("MOBILE", patterns.MOBILE_TAIWAN, judges.phone_abroad, {10: "0", 12: "8", 14: "0"}, 10),
-    Shape("MOBILE", patterns.MOBILE_HAN, judges.mobile_in_numerals, first="一幺壹", opens=_back(1)),
-    Shape("LANDLINE", patterns.LANDLINE, judges.landline, {10: "0", 11: "0", 12: "08", 13: "08", 14: "0"}, 10),
-    Shape("LANDLINE", patterns.LANDLINE_ABROAD, judges.phone_abroad, {11: "8", 12: "8", 13: "0", 14: "0"}, 9),
-    Shape("LANDLINE", patterns.LANDLINE_LOCAL, judges.local_number, {7: _ANY, 8: _ANY}, 7),
-    Shape("REGION_ID", patterns.REGION_ID, judges.region_id, lettered=True, opens=_back(2)),
-    Shape("REGION_ID", patterns.REGION_ID_MACAU, judges.macau_id, {7: "1578"}, 8),
-    Shape("PASSPORT", patterns.PASSPORT, judges.passport, lettered=True, opens=_back(2)),
-    Shape("PASSPORT", patterns.PASSPORT_TAIWAN, judges.taiwan_permit, {8: _ANY}),
-    Shape("PLATE", patterns.PLATE, judges.plate, first=patterns.PROVINCE),
-    Shape("IP", patterns.IP, judges.address, dots=3),
-    Shape("IP", patterns.IP6, judges.address, _HEXTETS, behind=48),
-    Shape("GEO", patterns.GEO, judges.coordinates, dots=1, behind=64),
-    Shape("GEO", patterns.GEO_ARC, judges.always, _ARCS, behind=64),
-    Shape("QQ", patterns.QQ, judges.qq, first="Qq扣企加二三四五新", opens=_back(1), behind=40),
-    Shape("WECHAT", patterns.WECHAT, judges.wechat, first="微薇威维維加VvWw", opens=_back(1), behind=48),
-    Shape("ALIPAY", patterns.ALIPAY, judges.alipay, first="支Aa", behind=64),
+    Shape("SECRET_URL", patterns.SECRET_URL, judges.secret_url, Name.LINK),
+    Shape("EMAIL", patterns.EMAIL, judges.email, Name.ADDRESS),
+    Shape("CN_ID", patterns.CN_ID, judges.resident_id, Number.DIGITS, (Digits(_NO_ZERO, (18,), _ONE),)),
+    Shape("USCC", patterns.USCC, judges.credit_code, Number.CODE),
+    Shape("BANK", patterns.BANK, judges.bank_card, Number.DIGITS, (Digits("2 3 4 5 6 9", range(15, 20), _ONE),)),
+    Shape("ALIPAY", patterns.ALIPAY_ID, judges.alipay_id, Number.DIGITS, (Digits("20", (16,)),)),
+    Shape("CN_ID", patterns.CN_ID15, judges.old_resident_id, Number.DIGITS, (Digits(_NO_ZERO, (15,)),)),
+    Shape("MOBILE", patterns.MOBILE, judges.mobile, Number.DIGITS, (
+        Digits("13 14 15 16 17 18 19", (11,), _LOOSE),
+        Digits(_OF_CHINA, (13,), _LOOSE | _CODED), Digits(_ZEROS, (15,), _LOOSE | _CODED),
+    )),
+    Shape("MOBILE", patterns.MOBILE_HONG_KONG, judges.always, Number.DIGITS, (
+        Digits("85", (11,), _PHONE | _CODED), Digits(_ZEROS, (13,), _PHONE | _CODED),
+    )),
+    Shape("MOBILE", patterns.MOBILE_TAIWAN, judges.phone_abroad, Number.DIGITS, (
+        Digits("09", (10,), _PHONE),
+        Digits("88", (12, 13), _PHONE | _CODED), Digits(_ZEROS, (14, 15), _PHONE | _CODED),
+    )),
+    Shape("MOBILE", patterns.MOBILE_HAN, judges.mobile_in_numerals, Name.NUMERALS),
+    Shape("LANDLINE", patterns.LANDLINE, judges.landline, Number.DIGITS, (
+        Digits("01 02 03 04 05 06 07 08 09", range(10, 13), (_PHONE | _CODED) & ~SHORT),
+        Digits(_OF_CHINA, range(11, 15), _PHONE | _CODED), Digits(_ZEROS, range(13, 17), _PHONE | _CODED),
+    )),
+    Shape("LANDLINE", patterns.LANDLINE_ABROAD, judges.phone_abroad, Number.DIGITS, (
+        Digits("02 03 04 05 06 07 08", (9, 10), _PHONE | _CODED), Digits("85", (11,), _PHONE | _CODED),
+        Digits("88", range(11, 14), _PHONE | _CODED), Digits(_ZEROS, range(13, 16), _PHONE | _CODED),
+    )),
+    Shape("LANDLINE", patterns.LANDLINE_LOCAL, judges.local_number, Number.SPOKEN, (
+        Digits("2 3 4 5 6 7 8", (7, 8), _PHONE),
+    )),
+    Shape("REGION_ID", patterns.REGION_ID, judges.region_id, Number.LETTERED),
+    Shape("REGION_ID", patterns.REGION_ID_MACAU, judges.macau_id, Number.DIGITS, (
+        Digits("1 5 7 8", (8,), (SLASH | BRACKET) >> FIRST_JOINT | SHORT),
+    )),
+    Shape("PASSPORT", patterns.PASSPORT, judges.passport, Number.LETTERED),
+    Shape("PASSPORT", patterns.PASSPORT_TAIWAN, judges.taiwan_permit, Number.PERMIT, (Digits(_ANY, (8,)),)),
+    Shape("PLATE", patterns.PLATE, judges.plate, Name.PLATE),
+    Shape("IP", patterns.IP, judges.address, Number.DOTTED),
+    Shape("IP", patterns.IP6, judges.address, Number.HEXTETS),
+    Shape("GEO", patterns.GEO, judges.coordinates, Number.DECIMALS),
+    Shape("GEO", patterns.GEO_ARC, judges.always, Number.ARC),
+    Shape("QQ", patterns.QQ, judges.qq, Name.NUMBER),
+    Shape("WECHAT", patterns.WECHAT, judges.wechat, Name.ACCOUNT),
+    Shape("ALIPAY", patterns.ALIPAY, judges.alipay, Name.ACCOUNT),
 )  # fmt: skip
 KINDS = tuple(dict.fromkeys(shape.kind for shape in SHAPES))
 TAG = re.compile(rf"<(?:{'|'.join(KINDS)})(?::[a-p]{{12}})?>")  # a placeholder, which is no personal data

@@ -56,6 +56,7 @@ import random
 import polars as pl
 from data_contracts.stages import CleanConfig
 from tasks.clean import mark
+from tasks.transforms import pii
 from tasks.transforms.words import words
 chance, texts = random.Random(1), ["", "a", "\\n", " ", "的" * 5000, "一\\n" * 9000, "..." * 3000]
 letters = [chr(c) for c in range(0x4E00, 0x9000)] + list("，。！ \\n\\t\\r0aZ【】＊①é\\u0301\\u200d👩𠀀")
@@ -63,6 +64,12 @@ for size in [*range(40), 60, 1027, 1028, 1029, 1036, 1037, 2047, 2048, 2049, 410
     texts.append("".join(chance.choices(letters, k=size)))
     texts.append("".join(chance.choices("的一是了。\\n", k=size)))
 out = mark(pl.LazyFrame({"doc_id": [str(i) for i in range(len(texts))], "text": texts}), CleanConfig(min_chars=0)).collect()
+personal = list("0123456789" * 3 + "@＠.:/=?&;#-+()（）[]【】 \\n\u00b7一二三幺微信宝艾特京沪A°度′分QqXxwvtIDide_，。证话１Ａ👩")
+held = ["", "@", "1", "a", "一" * 5000, "(@)" * 900, "a艾特" * 900, "a@b.cc" * 900, "1.1.1.1," * 900, "?sid=" * 900]
+for size in [*range(1, 40), 399, 400, 401, 802, 5000]:
+    held += ["".join(chance.choices(personal, k=size)) + "的" * chance.randrange(500) for _ in range(20)]
+found = dict(pii.found_in(pl.Series(held)))
+assert all(pii.find(held[row]) == spans for row, spans in found.items())
 print(out.height == len(texts) == len(words(texts).offsets) - 1 == len(words(texts, False).offsets) - 1)
 """
 

@@ -22,7 +22,7 @@ def found(texts: Sequence[str]) -> list[set[Span]]:
     [
         ("pii_first", 296, 1.0, 1.0),  # rules were tuned on it
         ("pii_second", 498, 1.0, 0.9936),  # 0.885 and 0.640 before the rules were tuned on it
-        ("pii_third", 168, 0.974, 0.943),  # measured once, after tuning; no rule was changed for it: the estimate
+        ("pii_third", 168, 0.975, 0.951),  # after tuning; no rule was changed for it: the estimate
     ],
 )
 def test_a_labelled_set(name: str, size: int, precision: float, recall: float) -> None:
