@@ -213,7 +213,7 @@ def _absolute(key: Key, value: object, folder: Path) -> object:
     """`value` as an absolute path when `key` holds a path; names such as "corpus" or "embedded" stay."""
     if key == ("segment", "dictionaries") and isinstance(value, list):
         return [_absolute((*key, i), one, folder) for i, one in enumerate(value)]
-    if not isinstance(value, str) or not value:
+    if not isinstance(value, str) or not value or (key[:2] == ("assess", "minimal_pairs") and value == "embedded"):
         return value
     may_be_name = key[0] in ("gate", "assess") and key[-1] in ("corpus", "blocks", "minimal_pairs")
     is_file = may_be_name and ("/" in value or value.endswith((".yaml", ".jsonl", ".gz")))

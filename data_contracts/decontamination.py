@@ -19,12 +19,17 @@ from data_contracts.model import Model
 from data_contracts.sources import Name
 
 
-class Benchmark(Model):
-    """测试集 a benchmark: files of evaluation items that no model may have been trained on."""
+class ItemFiles(Model):
+    """测试文件: files of evaluation items, one JSON object or row each."""
 
     name: Name = Field(description="测试集名称, 小写字母数字 (benchmark name, lower case)")
     kind: Literal["jsonl", "parquet"] = Field("jsonl", description="文件格式; jsonl 可为 .gz 或 .zst (file format)")
     path: str = Field(min_length=1, description="文件或通配符 (a file or glob; relative to the config file)")
+
+
+class Benchmark(ItemFiles):
+    """测试集 a benchmark: files of evaluation items that no model may have been trained on."""
+
     fields: tuple[str, ...] = Field(
         min_length=1, description="要比对的文本字段, 内层用点号, 如 answers.text (text fields, dots lead inside)"
     )

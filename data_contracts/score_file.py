@@ -2,19 +2,35 @@
 
 {"model": "RUN/export", "result": "OUT/result.json",
  "streams": [{"path": "shard0/test.bin", "documents": "shard0/documents.parquet", "split": "test"}],
- "max_tokens": 500000, "minimal_pairs": "pairs.jsonl", "max_pairs": 5000,
+ "max_tokens": 500000,
+ "pairs": [{"name": "zhoblimp", "path": "pairs.parquet"}], "questions": [{"name": "c3", "path": "c3.parquet"}],
  "prompts": ["今天"], "sample_tokens": 80, "temperature": 0.8, "top_p": 0.95, "seed": 1}
+
+Tables of pairs and questions have the columns of PAIR and QUESTION, whatever their files once looked like.
 """
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import NamedTuple
 
 import polars as pl
 from pydantic import Field
 
+from data_contracts.errors import DatasetMissing
 from data_contracts.model import Model
-from data_contracts.schemas import BLOCKS, check
+from data_contracts.schemas import BLOCKS, Schema, check
+
+PAIR = Schema("PAIR", 1, {name: pl.String() for name in ("item", "phenomenon", "good", "bad")})
+# A choice stands between `before` and `after`; `answer` is the number of the right one, from 0.
+QUESTION = Schema(
+    "QUESTION",
+    1,
+    {name: pl.String() for name in ("item", "group", "before", "after")}
+    | {"choices": pl.List(pl.String()), "answer": pl.Int64()},
+)
+
+PROMPT = Schema("PROMPT", 1, {name: pl.String() for name in ("item", "text")})
 
 
 class Stream(Model):
@@ -26,6 +42,21 @@ class Stream(Model):
     chars: int | None = Field(None, description="characters of the file; needed without `documents`")
 
 
+class NamedTable(Model):
+    """One set of pairs or questions."""
+
+    name: str = Field(description="what its figures are called")
+    path: str = Field(description="Parquet")
+
+    def read(self, schema: Schema) -> pl.DataFrame:
+        """Its rows. DatasetMissing without the file, SchemaMismatch for other columns."""
+        if not Path(self.path).is_file():
+            raise DatasetMissing(f"score: {self.name}: no file {self.path}")
+        table = pl.read_parquet(self.path)
+        check(dict(table.schema), schema, self.path)
+        return table
+
+
 class ScoreConfig(Model):
     """Everything to be scored for one model."""
 
@@ -35,10 +66,15 @@ class ScoreConfig(Model):
     max_tokens: int = Field(500_000, ge=1, description="whole documents are taken in order until this many targets")
     blocks_per_batch: int = Field(8, ge=1, description="blocks of one forward pass")
     block_tokens: int | None = Field(None, ge=2, description="block length; empty: the model's trained context")
-    minimal_pairs: str | None = Field(None, description="JSONL (.gz): sentence_good, sentence_bad, phenomenon")
-    max_pairs: int = Field(5000, ge=0, description="pairs at most, chosen by hash; 0 scores none")
+    pairs: tuple[NamedTable, ...] = Field((), description="minimal pairs, columns of PAIR")
+    questions: tuple[NamedTable, ...] = Field((), description="questions with choices, columns of QUESTION")
+    speed: bool = Field(False, description="measure speed, latency and memory")
     prompts: tuple[str, ...] = ()
-    sample_tokens: int = Field(80, ge=1)
+    sample_tokens: int = Field(80, ge=1, description="new tokens behind each of `prompts`")
+    free_samples: int = Field(0, ge=0, description="samples that begin with the start of a document")
+    free_tokens: int = Field(200, ge=1, description="new tokens of those, and of continuations")
+    probes: NamedTable | None = Field(None, description="texts to go on with, columns of PROMPT")
+    probe_tokens: int = Field(32, ge=1, description="tokens of each that the model is given")
     temperature: float = Field(0.8, gt=0)
     top_p: float = Field(0.95, gt=0, le=1)
     seed: int = Field(1, ge=0)

@@ -105,15 +105,28 @@ def figures(scores: dict[str, Any]) -> Table:
     table = Table(box=None, show_header=False, pad_edge=False)
     table.add_column()
     table.add_column(justify="right")
-    baselines = scores["baselines"]
+    if scores.get("not_scored"):
+        table.add_row(scores["not_scored"], "")
+        return table
+    baselines = {name: one["bits_per_char"] for name, one in scores["baselines"]["models"].items()}
     model = scores["bits_per_char"]["bits_per_char"]
     table.add_row(both("每字比特数, 模型", "bits per character, model"), f"{model:.3f}")
+    table.add_row(both("字符四元模型", "character 4-gram"), f"{baselines['fourgram']:.3f}")
     table.add_row(both("字符二元模型", "character bigram"), f"{baselines['bigram']:.3f}")
     table.add_row(both("字符一元模型", "character unigram"), f"{baselines['unigram']:.3f}")
     pairs = scores.get("minimal_pairs")
     if pairs:
         value = f"{pairs['accuracy']:.1%} [{pairs['low']:.1%}, {pairs['high']:.1%}]"
         table.add_row(both("最小对立对 (随机 50%)", "minimal pairs (chance 50%)"), value)
+    for name, one in (scores.get("questions") or {}).items():
+        value = f"{one['accuracy']:.1%} [{one['low']:.1%}, {one['high']:.1%}]"
+        table.add_row(
+            both(f"选择题 {name} (随机 {one['chance']:.1%})", f"questions (chance {one['chance']:.1%})"), value
+        )
+    copied = (scores.get("generated") or {}).get("model", {}).get("verbatim")
+    if copied:
+        label = both(f"样本中逐字重合 {copied['at_least']} 字以上", "samples with a verbatim run as long")
+        table.add_row(label, f"{copied['share']:.1%}")
     if model >= min(baselines.values()):
         table.add_row(
             both("模型没有超过基线; 训练更久或用更多文本", "the model does not beat the baselines; train longer"), ""

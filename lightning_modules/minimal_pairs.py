@@ -2,57 +2,21 @@
 
 from __future__ import annotations
 
-import gzip
-import hashlib
-import json
-import math
-from collections.abc import Iterator
-from pathlib import Path
+from collections.abc import Iterator, Sequence
 from typing import Any
 
+import polars as pl
 import torch
 from tokenizers import Tokenizer
 from torch.nn import functional
 from transformers import PreTrainedModel
 
-from data_contracts.errors import ConfigError, DatasetMissing
-from data_contracts.score_file import ScoreConfig
+from data_contracts.score_file import PAIR, NamedTable
 from lightning_modules.block_files import IGNORED
 from lightning_modules.events import progress
+from lightning_modules.intervals import proportion
 
 BATCH_TOKENS = 4096  # padded tokens of one forward pass
-NORMAL_975 = 1.959963984540054  # 97.5 % quantile of the normal distribution
-
-
-def read_pairs(path: Path, max_pairs: int, seed: int) -> list[dict[str, str]]:
-    """At most `max_pairs` pairs, chosen by the hash of their text and the seed, in file order."""
-    if not path.is_file():
-        raise DatasetMissing(f"minimal pairs {path} are missing; check assess.minimal_pairs")
-    data = gzip.decompress(path.read_bytes()) if path.suffix == ".gz" else path.read_bytes()
-    pairs = [json.loads(line) for line in data.decode("utf-8").split("\n") if line.strip()]
-    for number, pair in enumerate(pairs, 1):
-        missing = {"sentence_good", "sentence_bad", "phenomenon"} - set(pair)
-        if missing:
-            raise ConfigError(f"minimal pairs {path}, pair {number}: no {', '.join(sorted(missing))}")
-    if len(pairs) <= max_pairs:
-        return pairs
-    order = sorted(range(len(pairs)), key=lambda i: _hash(pairs[i], seed))
-    return [pairs[i] for i in sorted(order[:max_pairs])]
-
-
-def _hash(pair: dict[str, str], seed: int) -> bytes:
-    text = f"{seed}\0{pair['sentence_good']}\0{pair['sentence_bad']}"
-    return hashlib.blake2b(text.encode(), digest_size=8).digest()
-
-
-def wilson(right: int, count: int) -> tuple[float, float]:
-    """Wilson's 95 % interval of a proportion; (0, 1) for no trials. Source: Wilson 1927, JASA 22, 209-212."""
-    if not count:
-        return 0.0, 1.0
-    share, z2 = right / count, NORMAL_975**2
-    middle = (share + z2 / (2 * count)) / (1 + z2 / count)
-    half = NORMAL_975 / (1 + z2 / count) * math.sqrt(share * (1 - share) / count + z2 / (4 * count**2))
-    return max(0.0, middle - half), min(1.0, middle + half)
 
 
 @torch.inference_mode()
@@ -95,23 +59,28 @@ def _batches(sentences: list[list[int]]) -> Iterator[list[int]]:
 
 
 def score_pairs(
-    network: PreTrainedModel, tokenizer: Tokenizer, path: Path, cfg: ScoreConfig, separator_id: int
+    network: PreTrainedModel, tokenizer: Tokenizer, tables: Sequence[NamedTable], separator_id: int
 ) -> dict[str, Any]:
-    """Accuracy in all and by phenomenon, each with its Wilson interval. Equal likelihoods count as wrong."""
-    pairs = read_pairs(path, cfg.max_pairs, cfg.seed)
-    texts = [pair[side] for pair in pairs for side in ("sentence_good", "sentence_bad")]
+    """Accuracy over all sets, and of each set by phenomenon, with Wilson intervals. Equal likelihoods count as wrong.
+
+    `outcomes` of a set are its pairs with whether each was right, in the set's order.
+    """
+    sets = {one.name: _score(network, tokenizer, one, separator_id) for one in tables}
+    right, count = (sum(one[name] for one in sets.values()) for name in ("right", "count"))
+    return {**proportion(right, count), "sets": sets}
+
+
+def _score(network: PreTrainedModel, tokenizer: Tokenizer, table: NamedTable, separator_id: int) -> dict[str, Any]:
+    pairs = table.read(PAIR)
+    texts = pairs["good"].to_list() + pairs["bad"].to_list()
     ids = [e.ids for e in tokenizer.encode_batch(texts, add_special_tokens=False)]
-    scores = log_likelihoods(network, ids, separator_id)
-    right: dict[str, list[bool]] = {}
-    for i, pair in enumerate(pairs):
-        right.setdefault(pair["phenomenon"], []).append(scores[2 * i] > scores[2 * i + 1])
-    every = [one for found in right.values() for one in found]
-    ties = sum(scores[2 * i] == scores[2 * i + 1] for i in range(len(pairs)))
-    by_phenomenon = {name: _accuracy(right[name]) for name in sorted(right)}
-    return {**_accuracy(every), "ties": ties, "by_phenomenon": by_phenomenon}
-
-
-def _accuracy(found: list[bool]) -> dict[str, Any]:
-    low, high = wilson(sum(found), len(found))
-    share = sum(found) / len(found) if found else None
-    return {"accuracy": share, "low": low, "high": high, "pairs": len(found), "right": sum(found)}
+    scores = pl.Series(log_likelihoods(network, ids, separator_id), dtype=pl.Float64)
+    good, bad = scores[: pairs.height], scores[pairs.height :]
+    outcomes = pairs.select("item", group="phenomenon").with_columns(right=good > bad)
+    groups = outcomes.group_by("group").agg(pl.col("right").sum(), n=pl.len()).sort("group")
+    return {
+        **proportion(int(outcomes["right"].sum()), pairs.height),
+        "ties": int((good == bad).sum()),
+        "by_phenomenon": {name: proportion(right, n) for name, right, n in groups.iter_rows()},
+        "outcomes": outcomes.to_dict(as_series=False),
+    }

@@ -50,7 +50,7 @@ def stream_nats(
 
 
 def score_streams(network: PreTrainedModel, cfg: ScoreConfig, separator_id: int, pad_id: int) -> dict[str, Any]:
-    """Bits, characters, tokens and bits per character: in all, by source, and by document.
+    """Bits, characters, tokens, bits per character, perplexity per token: in all, by source, and by document.
 
     Documents are taken whole, in order, until `max_tokens` targets; at least one. `documents` names them, so that a
     baseline can be computed on exactly the same text.
@@ -124,11 +124,12 @@ def _summary(rows: list[dict[str, Any]]) -> dict[str, Any]:
 
 
 def _figures(rows: list[dict[str, Any]]) -> dict[str, Any]:
-    bits, chars = math.fsum(r["bits"] for r in rows), sum(r["chars"] for r in rows)
+    bits, chars, tokens = math.fsum(r["bits"] for r in rows), *(sum(r[k] for r in rows) for k in ("chars", "tokens"))
     return {
         "bits_per_char": bits / chars if chars else None,
+        "perplexity_per_token": 2.0 ** (bits / tokens) if tokens else None,  # compares models of one tokenizer only
         "bits": bits,
         "chars": chars,
-        "tokens": sum(r["tokens"] for r in rows),
+        "tokens": tokens,
         "documents_scored": len(rows),
     }

@@ -1,7 +1,8 @@
-"""评测 assess: model -> scores. Bits per character on held-out text beside baselines, minimal pairs, samples.
+"""评测 assess: model -> scores. What a model knows, how it writes, what it copies, each beside what it is held against.
 
-The model is scored by a program (torch stays out of this process); the baselines are character unigram and bigram
-models counted on the training split of the same corpus and asked about exactly the documents that the model was asked.
+The model is scored by a program (torch stays out of this process); the yardsticks come from the corpus that it was
+trained on (tasks/yardsticks.py). The same model, config and files give the same bytes of `scores.json`. Speed belongs
+to the machine and stands in the dataset's measures, beside the content and in no key.
 """
 
 from __future__ import annotations
@@ -14,59 +15,107 @@ from typing import Any
 
 import polars as pl
 
-from data_contracts.assessment import AssessConfig
-from data_contracts.dataset import KEPT, Dataset, Manifest, Shard
+from data_contracts.dataset import KEPT, Dataset, Manifest, Shard, digest_of
 from data_contracts.errors import ConfigError, TrainingError
 from data_contracts.score_file import ScoreConfig, Stream
-from tasks import progress, supervised
+from tasks import progress, question_files, supervised, yardsticks
 from tasks.pretrain import unpack
-from tasks.stage import stage
+from tasks.question_files import FoundAssessment
+from tasks.stage import Stage
 from tasks.store import Store
-from tasks.transforms import baselines
 from tasks.work import Output, Work
+from tasks.yardsticks import Corpus
 
 SCORES = "scores.json"
-EMBEDDED_PAIRS = Path(__file__).parent.parent / "deployments" / "demo" / "minimal_pairs.jsonl"
+OUTCOMES = "outcomes.parquet"  # every pair and question: right or wrong. For paired comparisons
+DOCUMENTS = "documents.parquet"  # every held-out document: bits, characters, tokens. For paired comparisons
+PROBE_CHARS = 4000  # of a training document: more than the model continues
 
 
-@stage(schema="scores", libraries=("torch", "transformers", "numpy"), programs=("lightning_modules",))
-def assess(model: Dataset, cfg: AssessConfig, work: Work) -> Output:
-    """评测 assess: model -> scores. One JSON file; its figures are the dataset's measures too."""
-    store = work.store
+class AssessStage(Stage):
+    """A stage that asks from files outside the store."""
+
+    def look(self, values: list[Any]) -> tuple[list[Any], Any]:
+        """Hash the files of pairs and questions."""
+        model, cfg = values
+        found = question_files.find(cfg)
+        return [model, found], found.listing
+
+
+def _assessing(body: Any) -> AssessStage:
+    return AssessStage(body, "scores", ("torch", "transformers", "numpy", "polars"), ("lightning_modules",))
+
+
+@_assessing
+def assess(model: Dataset, found: FoundAssessment, work: Work) -> Output:
+    """评测 assess: model -> scores. One JSON file, and its tables of single outcomes; its figures are measures too."""
+    store, cfg = work.store, found.assess
     blocks = store.checked(store.manifest(model).parents[0])
-    corpus = store.checked(blocks.parents[0])
-    split = held_out_split(blocks)
-    result = work.scratch / SCORES
+    corpus, split = Corpus(store, blocks), held_out_split(blocks)
+    asked = question_files.lay_out(found, work.scratch)
+    given = yardsticks.probes(corpus, cfg.probes, PROBE_CHARS)
     config = ScoreConfig(
         model=str(unpack(store, store.manifest(model), work.scratch / "model")),
-        result=str(result),
+        result=str(work.scratch / SCORES),
         streams=tuple(_streams(store, blocks, split)),
-        max_tokens=cfg.max_tokens,
-        minimal_pairs=str(_pairs(cfg)),
-        max_pairs=cfg.max_pairs,
-        prompts=cfg.prompts,
-        sample_tokens=cfg.sample_tokens,
-        temperature=cfg.temperature,
-        top_p=cfg.top_p,
-        seed=cfg.seed,
+        pairs=asked.pairs,
+        questions=asked.questions,
+        probes=question_files.write_table(given, work.scratch / "probes.parquet", "probes") if cfg.probes else None,
+        **cfg.model_dump(include=set(ScoreConfig.model_fields) & set(type(cfg).model_fields) - {"questions", "probes"}),
     )
     run_program(config, work.scratch)
-    scores = json.loads(result.read_text(encoding="utf-8"))
-    asked = {d["doc_id"] for d in scores["bits_per_char"].pop("documents")}
-    scores |= {"split": split, "baselines": _baselines(store, blocks, corpus, asked)}
-    del scores["seconds"]  # the same model and config give the same bytes
-    file = store.put_bytes(json.dumps(scores, ensure_ascii=False, indent=1).encode())
-    return Output([Shard(content=file.sha256, files={SCORES: file})], figures(scores))
+    scores = json.loads((work.scratch / SCORES).read_text(encoding="utf-8"))
+    del scores["seconds"]
+    speed = scores.pop("speed")
+    files = {name: store.put_file(path) for name, path in _tables(scores, work.scratch)}
+    if scores["not_scored"] is None:
+        held_out = pl.read_parquet(store.path(files[DOCUMENTS]))["doc_id"]
+        scores |= {"split": split, "baselines": yardsticks.baselines(corpus, held_out, cfg.baseline_chars)}
+        for name, one in (scores["questions"] or {}).items():
+            one |= asked.items[name]
+        samples, continued = scores.pop("free_samples"), scores.pop("continuations")
+        if samples:
+            scores["generated"] = yardsticks.generated(samples, corpus, held_out, cfg.min_verbatim_chars)
+        if continued:
+            scores["remembered"] = yardsticks.remembered(continued, given, cfg.min_verbatim_chars)
+    files[SCORES] = store.put_bytes(json.dumps(scores, ensure_ascii=False, indent=1).encode())
+    content = digest_of({name: file.sha256 for name, file in sorted(files.items())})
+    return Output([Shard(content=content, files=files)], figures(scores) | ({"speed": speed} if speed else {}))
 
 
 def figures(scores: dict[str, Any]) -> dict[str, Any]:
     """The few numbers that say how good a model is."""
+    if scores["not_scored"]:
+        return {"not_scored": scores["not_scored"]}
     model = scores["bits_per_char"]["bits_per_char"]
-    found = {"bits_per_char": model} | {f"{n}_bits_per_char": v for n, v in scores["baselines"].items()}
-    found["better_than_baselines"] = model < min(scores["baselines"].values())
+    beside = {name: one["bits_per_char"] for name, one in scores["baselines"]["models"].items()}
+    told = {"bits_per_char": model} | {f"{n}_bits_per_char": v for n, v in beside.items()}
+    told["better_than_baselines"] = model < min(beside.values())
     if scores["minimal_pairs"]:
-        found["minimal_pairs_accuracy"] = scores["minimal_pairs"]["accuracy"]
-    return found
+        told["minimal_pairs_accuracy"] = scores["minimal_pairs"]["accuracy"]
+    told |= {f"{name}_accuracy": one["accuracy"] for name, one in (scores["questions"] or {}).items()}
+    if "generated" in scores:
+        told["verbatim_share"] = scores["generated"]["model"]["verbatim"]["share"]
+    if "remembered" in scores:
+        told["remembered_share"] = scores["remembered"]["share"]
+    return told
+
+
+def _tables(scores: dict[str, Any], folder: Path) -> Iterator[tuple[str, Path]]:
+    """Take single outcomes out of the scores, into tables of their own."""
+    documents = (scores["bits_per_char"] or {}).pop("documents", None)
+    if documents:
+        pl.DataFrame(documents).write_parquet(folder / DOCUMENTS)
+        yield DOCUMENTS, folder / DOCUMENTS
+    parts = {"minimal_pairs": (scores["minimal_pairs"] or {}).get("sets", {}), "questions": scores["questions"] or {}}
+    outcomes = [
+        pl.DataFrame(one.pop("outcomes")).select(pl.lit(part).alias("part"), pl.lit(name).alias("set"), pl.all())
+        for part, sets in parts.items()
+        for name, one in sets.items()
+    ]
+    if outcomes:
+        pl.concat(outcomes).write_parquet(folder / OUTCOMES)
+        yield OUTCOMES, folder / OUTCOMES
 
 
 def held_out_split(blocks: Manifest) -> str:
@@ -84,10 +133,6 @@ def _streams(store: Store, blocks: Manifest, split: str) -> Iterator[Stream]:
             yield Stream(path=str(store.path(shard.files[f"{split}.bin"])), documents=documents, split=split)
 
 
-def _pairs(cfg: AssessConfig) -> Path:
-    return EMBEDDED_PAIRS if cfg.minimal_pairs == "embedded" else Path(cfg.minimal_pairs).expanduser()
-
-
 def run_program(config: ScoreConfig, folder: Path) -> None:
     """Run the scoring program to its end."""
     path = folder / "score.json"
@@ -103,19 +148,3 @@ def run_program(config: ScoreConfig, folder: Path) -> None:
         message = ended.last.get("error", {}).get("message", ended.tail)
         kind = ConfigError if ended.code == ConfigError.exit_code else TrainingError
         raise kind(f"scoring ended with code {ended.code}: {message}")
-
-
-def _baselines(store: Store, blocks: Manifest, corpus: Manifest, asked: set[str]) -> dict[str, float]:
-    """Bits per character of the character unigram and bigram models on the documents asked about."""
-    table = store.scan(f"{blocks.stage}/{blocks.version}").select("doc_id", "split").collect()
-    train = set(table.filter(pl.col("split") == "train")["doc_id"])
-    counted = baselines.train(_texts(store, corpus, train))
-    unigram, bigram, chars = counted.bits(_texts(store, corpus, asked))
-    return {"unigram": unigram / chars, "bigram": bigram / chars}
-
-
-def _texts(store: Store, corpus: Manifest, wanted: set[str]) -> Iterator[str]:
-    """The texts of some documents, a shard at a time."""
-    for shard in corpus.shards:
-        frame = pl.scan_parquet(store.path(shard.files[KEPT])).select("doc_id", "text").collect()
-        yield from frame.filter(pl.col("doc_id").is_in(wanted))["text"]

@@ -12,7 +12,7 @@ from data_contracts.config import AssessmentStages, CorpusStages, Place, Vocabul
 from data_contracts.errors import ConfigError
 from data_contracts.mixture import MixtureConfig
 from data_contracts.sources import DatasetSource
-from tasks import lineage
+from tasks import lineage, question_files
 from tasks.gate import asked
 from tasks.readers.found import missing
 from tasks.store import Store
@@ -36,10 +36,8 @@ def check(cfg: Place) -> None:
             for name in cfg.segment.dictionaries
             if not Path(name).expanduser().is_file()
         ]
-    if isinstance(cfg, AssessmentStages) and cfg.assess.max_pairs and cfg.assess.minimal_pairs != "embedded":
-        pairs = Path(cfg.assess.minimal_pairs).expanduser()
-        if not pairs.is_file():
-            faults.append(f"assess.minimal_pairs: {pairs} 不存在 is not there; correct the path or write `embedded`")
+    if isinstance(cfg, AssessmentStages):
+        faults += question_files.faults(cfg.assess)
     if isinstance(cfg, CorpusStages) and isinstance(cfg, VocabularyStages):
         faults += strangers(cfg.mixture, [s.name for s in cfg.sources])
     if isinstance(cfg, CorpusStages):

@@ -15,7 +15,7 @@ import orjson
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from data_contracts.decontamination import Benchmark
+from data_contracts.decontamination import Benchmark, ItemFiles
 from data_contracts.errors import ConfigError
 from tasks.readers import jsonl
 from tasks.readers.inflate import Torn
@@ -33,14 +33,15 @@ class Text(NamedTuple):
 
 def texts(path: Path, name: str, benchmark: Benchmark) -> Iterator[Text]:
     """Every text of a file, in order. ConfigError for what cannot be read."""
-    for number, item in _records(path, name, benchmark):
+    for number, item in records(path, name, benchmark):
         for field in benchmark.fields:
-            found = _strings(item, field.split("."))
+            found = strings(item, field.split("."))
             if found:
                 yield Text(f"{name}#{number}", field, "\n".join(found))
 
 
-def _records(path: Path, name: str, benchmark: Benchmark) -> Iterator[tuple[int, dict[str, Any]]]:
+def records(path: Path, name: str, benchmark: ItemFiles) -> Iterator[tuple[int, dict[str, Any]]]:
+    """Every item of a file with its number from 1. ConfigError for what cannot be read."""
     where = f"benchmark {benchmark.name}: {name}"
     try:
         yield from enumerate(_rows(path), 1) if benchmark.kind == "parquet" else _objects(path, where)
@@ -67,10 +68,10 @@ def _objects(path: Path, where: str) -> Iterator[tuple[int, dict[str, Any]]]:
         yield line.number, item
 
 
-def _strings(value: Any, path: list[str]) -> list[str]:
+def strings(value: Any, path: list[str]) -> list[str]:
     """The texts at the end of a path, in order; numbers and truth values are no texts."""
     if isinstance(value, list):
-        return [text for inner in value for text in _strings(inner, path)]
+        return [text for inner in value for text in strings(inner, path)]
     if path:
-        return _strings(value.get(path[0]), path[1:]) if isinstance(value, dict) else []
+        return strings(value.get(path[0]), path[1:]) if isinstance(value, dict) else []
     return [value] if isinstance(value, str) and value.strip() else []

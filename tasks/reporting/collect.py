@@ -12,7 +12,7 @@ from data_contracts.dataset import SIGNALS, Manifest
 from data_contracts.training import ReportConfig
 from data_contracts.units import human
 from data_contracts.verdict import Verdict
-from tasks.reporting import curves, examples, passages
+from tasks.reporting import assessed, curves, examples, passages
 from tasks.reporting.facts import Facts, Node, Portion, Scores, StageFacts, Training, WordFacts
 from tasks.reporting.scored import scored
 from tasks.reporting.signals import distributions
@@ -184,12 +184,12 @@ def _training(store: Store, models: Sequence[Manifest]) -> Training | None:
     return None
 
 
-def _scores(store: Store, assessed: Sequence[Manifest]) -> Scores | None:
-    for manifest in reversed(assessed):
+def _scores(store: Store, made: Sequence[Manifest]) -> Scores | None:
+    for manifest in reversed(made):
         for shard in manifest.shards:
             for name, file in shard.files.items():
                 if name.endswith(".json"):
-                    return curves.scores(curves.read_json(store.path(file)))
+                    return assessed.scores(curves.read_json(store.path(file)), manifest.measures.get("speed"))
     return None
 
 

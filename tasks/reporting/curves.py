@@ -1,4 +1,4 @@
-"""曲线与分数 a training run's tables and an assessment's JSON, read as far as they are there."""
+"""曲线 a training run's tables, read as far as they are there."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import math
 from pathlib import Path
 from typing import Any
 
-from tasks.reporting.facts import Generated, Pairs, Scores, Training
+from tasks.reporting.facts import Training
 
 SPEEDS = ("tokens_per_second", "peak_share")  # columns of speed.csv that have a mean
 POINTS = 400  # of a curve: more than a picture has columns
@@ -75,41 +75,3 @@ def read_json(path: Path) -> dict[str, Any]:
     except (OSError, ValueError):
         return {}
     return found if isinstance(found, dict) else {}
-
-
-def scores(raw: dict[str, Any]) -> Scores:
-    """An assessment's JSON; parts that are missing or null stay empty."""
-    found = raw.get("minimal_pairs") or {}
-    named = {"全部 all": found, **(found.get("by_phenomenon") or {})}
-    samples = [(str(s.get("prompt", "")), str(s.get("text", ""))) for s in raw.get("samples") or []]
-    return Scores(
-        bits_per_char=_bits(raw.get("bits_per_char")),
-        baselines={name: bits for name, v in (raw.get("baselines") or {}).items() if (bits := _bits(v)) is not None},
-        pairs=tuple(_pairs(name, one) for name, one in named.items() if one.get("pairs")),
-        samples=tuple(Generated(prompt=prompt, text=text.removeprefix(prompt)) for prompt, text in samples),
-        parameters=(raw.get("model") or {}).get("parameters"),
-    )
-
-
-def _bits(value: Any) -> float | None:
-    """Bits per character: a number, or inside an object."""
-    inner = value.get("bits_per_char") if isinstance(value, dict) else value
-    return float(inner) if isinstance(inner, int | float) and math.isfinite(inner) else None
-
-
-def _pairs(name: str, found: dict[str, Any]) -> Pairs:
-    count, accuracy = int(found["pairs"]), float(found["accuracy"])
-    low, high = found.get("interval") or (found.get("low"), found.get("high"))
-    if low is None or high is None:
-        low, high = wilson(round(accuracy * count), count)
-    return Pairs(phenomenon=name, pairs=count, accuracy=accuracy, low=low, high=high)
-
-
-def wilson(good: int, total: int, z: float = 1.96) -> tuple[float, float]:
-    """Wilson's 95 % interval of a share (Wilson 1927); (0, 1) without any trial."""
-    if total == 0:
-        return 0.0, 1.0
-    share = good / total
-    centre = (share + z * z / (2 * total)) / (1 + z * z / total)
-    half = z * math.sqrt(share * (1 - share) / total + z * z / (4 * total * total)) / (1 + z * z / total)
-    return max(0.0, centre - half), min(1.0, centre + half)

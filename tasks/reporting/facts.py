@@ -211,13 +211,61 @@ class Generated(Model):
     text: str
 
 
+class SourceBits(Model):
+    """Held-out text of one source: what the model pays for a character, and what its baselines pay."""
+
+    source: str
+    bits_per_char: float
+    perplexity: float | None  # per token
+    chars: int
+    baselines: dict[str, float]
+
+
+class Asked(Model):
+    """One set of questions: the share answered rightly, its 95 % interval, and what guessing would get."""
+
+    name: str
+    questions: int
+    accuracy: float  # choices compared by characters
+    low: float
+    high: float
+    chance: float
+    by_tokens: float
+    by_sum: float
+    cut: int
+    unscored: int
+
+    @property
+    def verdict(self) -> str:
+        """Whether the interval leaves chance out."""
+        beyond = "高于随机 above chance" if self.low > self.chance else "低于随机 below chance"
+        return beyond if not self.low <= self.chance <= self.high else "与随机无异 at chance"
+
+
+class Compared(Model):
+    """One measure of generated samples beside the same measure of held-out text, as they are shown."""
+
+    label: str
+    model: str
+    held_out: str
+
+
 class Scores(Model):
     """What the assessment found."""
 
+    not_scored: str = ""  # why nothing could be
     bits_per_char: float | None = None
-    baselines: dict[str, float] = Field(default_factory=dict)  # unigram, bigram: bits per character
+    perplexity: float | None = None  # per token
+    baselines: dict[str, float] = Field(default_factory=dict)  # unigram, bigram, fourgram: bits per character
+    sources: tuple[SourceBits, ...] = ()
     pairs: tuple[Pairs, ...] = ()
+    questions: tuple[Asked, ...] = ()
     samples: tuple[Generated, ...] = ()
+    generated: tuple[Compared, ...] = ()
+    copied: tuple[tuple[int, str, str], ...] = ()  # characters, text, training document
+    remembered: dict[str, Any] = Field(default_factory=dict)  # texts, longest, median, at_least, share
+    speed: dict[str, str] = Field(default_factory=dict)
+    machine: str = ""
     parameters: int | None = None
 
 

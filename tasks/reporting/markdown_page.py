@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from data_contracts.verdict import shown
+from tasks.reporting.chart import can_draw_chinese, chinese, latin, png
 from tasks.reporting.facts import Facts
 from tasks.reporting.page import STATES, headline, told, when
-from tasks.reporting.pictures import can_draw_chinese, chinese, latin, pictures, png
+from tasks.reporting.pictures import pictures
 
 SHOWN = {
     "funnel": "文档去向 where documents went",

@@ -6,6 +6,7 @@ from datetime import datetime, timedelta
 from functools import cache
 from itertools import groupby
 from pathlib import Path
+from typing import Any
 
 import yaml
 from jinja2 import Environment, FileSystemLoader, StrictUndefined, Template
@@ -14,9 +15,11 @@ from markupsafe import Markup
 from data_contracts.reasons import REASONS, sentence
 from data_contracts.units import human
 from data_contracts.verdict import RuleResult, shown
+from tasks.reporting.chart import svg
 from tasks.reporting.facts import Decontaminated, Facts, Refused
-from tasks.reporting.pictures import pictures, svg
+from tasks.reporting.pictures import pictures
 from tasks.reporting.road import road
+from tasks.reporting.score_pictures import BASELINES
 
 FOLDER = Path(__file__).parent
 STATES = {"made": "新做 made", "cached": "已缓存 Cached", "earlier": "先前 earlier"}
@@ -55,6 +58,7 @@ def page(facts: Facts) -> str:
         quiet=QUIET,
         shown=shown,
         figures=figures(facts),
+        baselines={name: label.split()[-1] for name, label in BASELINES.items()},
         refused=grouped(facts),
         road=Markup(road(facts.lineage)),
         config=yaml.safe_dump(facts.config, allow_unicode=True, sort_keys=False),
@@ -112,7 +116,7 @@ def headline(facts: Facts) -> list[tuple[str, str, str]]:
 
 def told(facts: Facts) -> dict[str, str]:
     """One sentence for each part that has something to say."""
-    said = {"funnel": "", "duplicates": "", "decontaminated": "", "scores": ""}
+    said = {"funnel": "", "duplicates": "", "decontaminated": "", "scores": "", "remembered": ""}
     documents = [s for s in facts.stages if s.is_documents]
     if documents:
         lost = sum(s.quarantined for s in documents)
@@ -140,7 +144,19 @@ def told(facts: Facts) -> dict[str, str]:
     if facts.decontaminated:
         said["decontaminated"] = _contamination(facts.decontaminated)
     said["scores"] = compared(facts)
+    if facts.scores and facts.scores.remembered:
+        said["remembered"] = _remembered(facts.scores.remembered)
     return said
+
+
+def _remembered(found: dict[str, Any]) -> str:
+    least, share = found["at_least"], found["share"]
+    return (
+        f"给出 {found['texts']:,} 篇训练文档的开头, 模型逐字背出至少 {least} 字的占 {share:.1%}, "
+        f"最长 {found['longest']:,} 字。"
+        f"Given the beginnings of {found['texts']:,} training documents, the model went on word for word for at least "
+        f"{least} characters in {share:.1%} of them, {found['longest']:,} at most."
+    )
 
 
 def _contamination(d: Decontaminated) -> str:

@@ -1,47 +1,19 @@
-"""图 pictures: altair charts of a run's facts, as SVG for the page and PNG for Prefect's Markdown.
-
-In the page the browser draws the text with the fonts of its machine, so SVG may hold Chinese anywhere. A PNG is drawn
-here: where no font on this machine has Chinese characters, its labels keep only their English half. A label that would
-show empty boxes is never drawn.
-"""
+"""图 pictures: altair charts of a run's facts, as SVG for the page and PNG for Prefect's Markdown."""
 
 from __future__ import annotations
 
-import base64
-import re
-import struct
-import zlib
 from collections.abc import Callable, Collection, Sequence
-from functools import cache, partial
+from functools import partial
 from typing import Any
 
 import altair as alt
-import vl_convert as vlc
 
 from data_contracts.reasons import REASONS
-from tasks.reporting.facts import Classified, Distribution, Duplicates, Facts, Scores, StageFacts, Training
+from tasks.reporting import score_pictures
+from tasks.reporting.chart import HALF, INK, KEPT, REFUSED, Say, amount, chinese, drawn, named, styled
+from tasks.reporting.facts import Classified, Distribution, Duplicates, Facts, StageFacts, Training
 
-# Blue and orange of Okabe and Ito (2008): told apart with any colour vision, and in grey.
-KEPT, REFUSED, QUIET = "#3a7ca5", "#d9822b", "#9aa5ad"
-INK, GRID = "#22282c", "#dfe3e6"  # the page's style sheet replaces these two in dark mode
-FONT = "Noto Sans CJK SC, PingFang SC, Microsoft YaHei, sans-serif"
-WIDTH, HALF = 720, 340  # of a whole picture, labels included
 REASONS_SHOWN = 14
-ROOM = 1.18  # an axis is this much longer than its longest bar
-PNG_CHARS = 100_000  # a picture lies in Prefect's database, in base64
-_NOT_LATIN = re.compile(r"[^\x20-\x7e·…≥≤%°→]+")
-
-Say = Callable[[str], str]
-
-
-def chinese(text: str) -> str:
-    """A label as it is."""
-    return text
-
-
-def latin(text: str) -> str:
-    """The English half of a label in two languages; a dash for one that has none."""
-    return " ".join(_NOT_LATIN.sub(" ", text).split()) or "-"
 
 
 def pictures(facts: Facts, say: Say = chinese, only: Collection[str] | None = None) -> dict[str, Any]:
@@ -64,10 +36,8 @@ def pictures(facts: Facts, say: Say = chinese, only: Collection[str] | None = No
         makers["loss"] = lambda: loss(run, say)
     if run and run.speed:
         makers["speed"] = lambda: speed(run, say)
-    if scores and scores.bits_per_char is not None:
-        makers["bits"] = lambda: bits(scores, say)
-    if scores and scores.pairs:
-        makers["pairs"] = lambda: pairs(scores, say)
+    if scores:
+        makers |= {name: partial(make, scores, say) for name, make in score_pictures.makers(scores).items()}
     return {name: make() for name, make in makers.items() if only is None or name in only}
 
 
@@ -82,9 +52,9 @@ def funnel(stages: Sequence[StageFacts], say: Say) -> Any:
         }
         for s in stages
     ]
-    base = _chart(rows).encode(y=_named("stage", [say(s.title) for s in stages]))
+    base = drawn(rows).encode(y=named("stage", [say(s.title) for s in stages]))
     refused = base.mark_bar(color=REFUSED, height=15).encode(
-        x=_amount("kept", say("行 rows"), max(s.rows_in for s in stages)), x2="all:Q"
+        x=amount("kept", say("行 rows"), max(s.rows_in for s in stages)), x2="all:Q"
     )
     kept = base.mark_bar(color=KEPT, height=15).encode(x=alt.X("kept:Q"))
     label = base.mark_text(align="left", dx=6, color=INK).encode(x="all:Q", text="label:N")
@@ -103,8 +73,8 @@ def reasons(stages: Sequence[StageFacts], say: Say) -> Any:
         }
         for s, r, n in found[:REASONS_SHOWN]
     ]
-    base = _chart(rows).encode(y=_named("reason", [str(r["reason"]) for r in rows]))
-    bars = base.mark_bar(color=REFUSED, height=13).encode(x=_amount("n", say("行 rows"), found[0][2]))
+    base = drawn(rows).encode(y=named("reason", [str(r["reason"]) for r in rows]))
+    bars = base.mark_bar(color=REFUSED, height=13).encode(x=amount("n", say("行 rows"), found[0][2]))
     label = base.mark_text(align="left", dx=6, color=INK).encode(x="n:Q", text="label:N")
     return styled((bars + label).properties(height=23 * len(rows) + 40))
 
@@ -119,7 +89,7 @@ def spread(one: Distribution, say: Say) -> Any:
     scale = alt.Scale(type="log" if one.logarithmic else "linear", nice=False, zero=False)
     axis = alt.Axis(title=None, tickCount=5, format="~s" if one.logarithmic else "~g", grid=False)
     bars = (
-        _chart([r for r in rows if r["to"] > r["from"]])
+        drawn([r for r in rows if r["to"] > r["from"]])
         .mark_bar(stroke=None)
         .encode(
             x=alt.X("low:Q", scale=scale, axis=axis),
@@ -131,7 +101,7 @@ def spread(one: Distribution, say: Say) -> Any:
     )
     first, last = one.bins[0].low, one.bins[-1].high
     limits = [{"at": v} for v in (one.low_limit, one.high_limit) if v is not None and first <= v <= last]
-    rule = _chart(limits).mark_rule(color=INK, strokeDash=[4, 3]).encode(x="at:Q")
+    rule = drawn(limits).mark_rule(color=INK, strokeDash=[4, 3]).encode(x="at:Q")
     chart = bars + rule if limits else bars
     return styled(chart.properties(height=140, title=say(one.title)), HALF)
 
@@ -142,10 +112,10 @@ def reliability(one: Classified, say: Say) -> Any:
     unit = alt.Scale(domain=[0, 1])
     x = alt.X("said:Q", title=say("所说的概率 said"), scale=unit, axis=alt.Axis(tickCount=5, grid=False))
     y = alt.Y("was:Q", title=say("实际的比例 was so"), scale=unit, axis=alt.Axis(tickCount=5))
-    line = _chart(rows).encode(x=x, y=y)
+    line = drawn(rows).encode(x=x, y=y)
     size = alt.Size("texts:Q", legend=None, scale=alt.Scale(range=[25, 160]))
     dots = line.mark_point(color=KEPT, filled=True, opacity=1).encode(size=size)
-    ideal = _chart([{"said": 0, "was": 0}, {"said": 1, "was": 1}]).mark_line(color=INK, strokeDash=[4, 3])
+    ideal = drawn([{"said": 0, "was": 0}, {"said": 1, "was": 1}]).mark_line(color=INK, strokeDash=[4, 3])
     chart = ideal.encode(x=x, y=y) + line.mark_line(color=KEPT, strokeWidth=1.6) + dots
     return styled(chart.properties(height=190, title=say(f"{one.title}: 校准 calibration")), HALF)
 
@@ -155,7 +125,7 @@ def deciles(one: Classified, say: Say) -> Any:
     rows = [{"decile": i, "share": d.share} for i, d in enumerate(one.deciles, 1)]
     axis = alt.Axis(labelAngle=0, ticks=False)
     bars = (
-        _chart(rows)
+        drawn(rows)
         .mark_bar(color=KEPT)
         .encode(
             x=alt.X("decile:O", title=say("十分位, 由低到高 decile, lowest first"), axis=axis),
@@ -175,7 +145,7 @@ def similarity(found: Duplicates, say: Say) -> Any:
         bins[low] = bins.get(low, 0) + n
     rows = [{"low": low, "high": low + 0.05, "n": n, "zero": 0} for low, n in bins.items()]
     chart = (
-        _chart(rows)
+        drawn(rows)
         .mark_bar(color=KEPT, stroke=None)
         .encode(
             x=alt.X(
@@ -206,9 +176,9 @@ def loss(run: Training, say: Say) -> Any:
     )
     x = alt.X("step:Q", title=say("步 step"), axis=alt.Axis(tickCount=6, grid=False))
     y = alt.Y("loss:Q", title=say("损失, nat/词元 loss"), scale=alt.Scale(zero=False))
-    chart = _chart(train).mark_line(strokeWidth=1.6, clip=True).encode(x=x, y=y, color=colour)
+    chart = drawn(train).mark_line(strokeWidth=1.6, clip=True).encode(x=x, y=y, color=colour)
     if held:
-        base = _chart(held).encode(x=x, y=y, color=colour)
+        base = drawn(held).encode(x=x, y=y, color=colour)
         chart = chart + base.mark_line(strokeWidth=1.6) + base.mark_point(filled=True, size=45, opacity=1)
     return styled(chart.properties(height=260))
 
@@ -217,7 +187,7 @@ def speed(run: Training, say: Say) -> Any:
     """Tokens per second while training."""
     rows = [{"step": r["step"], "speed": r["tokens_per_second"]} for r in run.speed if "tokens_per_second" in r]
     chart = (
-        _chart(rows)
+        drawn(rows)
         .mark_line(color=KEPT, strokeWidth=1.4)
         .encode(
             x=alt.X("step:Q", title=say("步 step"), axis=alt.Axis(tickCount=6, grid=False)),
@@ -225,37 +195,6 @@ def speed(run: Training, say: Say) -> Any:
         )
     )
     return styled(chart.properties(height=150))
-
-
-BASELINES = {"unigram": "字的一元模型 unigram", "bigram": "字的二元模型 bigram", "uniform": "均匀分布 uniform"}
-
-
-def bits(found: Scores, say: Say) -> Any:
-    """Bits per character of the model beside its baselines; less is better."""
-    model = say("本模型 model")
-    rows = [{"name": model, "bits": found.bits_per_char, "colour": KEPT, "label": f"{found.bits_per_char:.3f}"}]
-    for name, value in found.baselines.items():
-        rows.append({"name": say(BASELINES.get(name, name)), "bits": value, "colour": QUIET, "label": f"{value:.3f}"})
-    most = max(found.bits_per_char or 0.0, *found.baselines.values(), 0.0)
-    base = _chart(rows).encode(y=_named("name", [str(r["name"]) for r in rows]))
-    bars = base.mark_bar(height=16).encode(
-        x=_amount("bits", say("每字比特数, 越低越好 bits per character, less is better"), most),
-        color=alt.Color("colour:N", scale=None),
-    )
-    label = base.mark_text(align="left", dx=6, color=INK).encode(x="bits:Q", text="label:N")
-    return styled((bars + label).properties(height=30 * len(rows) + 40))
-
-
-def pairs(found: Scores, say: Say) -> Any:
-    """Share of minimal pairs won, by phenomenon, with 95 % intervals; 0.5 is chance."""
-    rows = [{"name": say(p.phenomenon), "share": p.accuracy, "low": p.low, "high": p.high} for p in found.pairs]
-    base = _chart(rows).encode(y=_named("name", [str(r["name"]) for r in rows]))
-    title = say("选对的比例 share won (0.5 靠猜 chance)")
-    x = alt.X("low:Q", title=title, scale=alt.Scale(domain=[0, 1]), axis=alt.Axis(tickCount=5))
-    line = base.mark_rule(color=KEPT, strokeWidth=2).encode(x=x, x2="high:Q")
-    dot = base.mark_point(color=KEPT, filled=True, size=60, opacity=1).encode(x="share:Q")
-    chance = _chart([{"at": 0.5}]).mark_rule(color=INK, strokeDash=[4, 3]).encode(x="at:Q")
-    return styled((chance + line + dot).properties(height=25 * len(rows) + 40))
 
 
 def by_size(rows: Sequence[dict[str, Any]], field: str, title: str, marked: int) -> Any:
@@ -268,89 +207,9 @@ def by_size(rows: Sequence[dict[str, Any]], field: str, title: str, marked: int)
         axis=alt.Axis(values=[row["size"] for row in rows], format="~s", grid=False),
     )
     y = alt.Y(f"{field}:Q", title=title, scale=alt.Scale(zero=False), axis=alt.Axis(tickCount=4, format="~s"))
-    line = _chart(named).mark_line(color=KEPT, strokeWidth=1.6).encode(x=x, y=y)
-    dots = _chart(named).mark_point(color=KEPT, filled=True, size=45, opacity=1).encode(x=x, y=y)
-    best = _chart([row for row in named if row["size"] == marked])
+    line = drawn(named).mark_line(color=KEPT, strokeWidth=1.6).encode(x=x, y=y)
+    dots = drawn(named).mark_point(color=KEPT, filled=True, size=45, opacity=1).encode(x=x, y=y)
+    best = drawn([row for row in named if row["size"] == marked])
     dot = best.mark_point(color=REFUSED, filled=True, size=110, opacity=1).encode(x=x, y=y)
     label = best.mark_text(color=INK, dy=-14).encode(x=x, y=y, text="label:N")
     return styled((line + dots + dot + label).properties(height=200))
-
-
-def _chart(rows: Sequence[dict[str, Any]]) -> Any:
-    return alt.Chart(alt.InlineData(values=list(rows)))
-
-
-def _named(field: str, order: list[str]) -> Any:
-    return alt.Y(f"{field}:N", sort=order, title=None, axis=alt.Axis(labelLimit=330, ticks=False, domain=False))
-
-
-def _amount(field: str, title: str, most: float) -> Any:
-    """The x channel of horizontal bars, with room at the right for their labels."""
-    scale = alt.Scale(domain=[0, most * ROOM or 1], nice=False)
-    return alt.X(f"{field}:Q", title=title, scale=scale, axis=alt.Axis(tickCount=5, format=",~r"))
-
-
-def styled(chart: Any, width: int = WIDTH) -> Any:
-    """A chart in the colours, letters and width of the page."""
-    fit = alt.AutoSizeParams(type="fit", contains="padding")
-    text = {"labelColor": INK, "titleColor": INK, "labelFontSize": 12, "titleFontSize": 12, "titleFontWeight": "normal"}
-    lines = {"gridColor": GRID, "domainColor": GRID, "tickColor": GRID}
-    return (
-        chart.properties(width=width, autosize=fit)
-        .configure(font=FONT, background="transparent", padding=4)
-        .configure_view(stroke=None)
-        .configure_axis(**text, **lines)
-        .configure_legend(labelColor=INK, labelFontSize=12, symbolType="stroke")
-        .configure_title(color=INK, fontSize=13, fontWeight="normal", anchor="start")
-        .configure_text(fontSize=12)
-    )
-
-
-def svg(chart: Any) -> str:
-    """A chart as an SVG element to stand inside a page: no namespaces, no address of any kind."""
-    drawn: str = vlc.vegalite_to_svg(chart.to_dict())
-    return re.sub(r'\s(?:xmlns(?::\w+)?)="[^"]*"', "", drawn)
-
-
-def png(chart: Any) -> str:
-    """A chart as a PNG in a data URI, on white, as sharp as PNG_CHARS allow."""
-    spec = chart.to_dict()
-    spec["config"]["background"] = "white"
-    for scale in (1.5, 1.0, 0.75):
-        drawn = base64.b64encode(_packed(vlc.vegalite_to_png(spec, scale=scale))).decode()
-        if len(drawn) <= PNG_CHARS:
-            break
-    return f"data:image/png;base64,{drawn}"
-
-
-def _packed(image: bytes) -> bytes:
-    """A PNG with its pixels compressed well: vl-convert compresses for speed, which doubles the size."""
-    at, kept, pixels = len(_SIGNATURE), [], b""
-    while at < len(image):
-        (size,), kind = struct.unpack(">I", image[at : at + 4]), image[at + 4 : at + 8]
-        content = image[at + 8 : at + 8 + size]
-        if kind == b"IDAT":
-            pixels += content
-        elif kind in (b"IHDR", b"PLTE", b"tRNS"):
-            kept.append((kind, content))
-        at += 12 + size
-    chunks = [*kept, (b"IDAT", zlib.compress(zlib.decompress(pixels), 9)), (b"IEND", b"")]
-    return _SIGNATURE + b"".join(
-        struct.pack(">I", len(c)) + kind + c + struct.pack(">I", zlib.crc32(kind + c)) for kind, c in chunks
-    )
-
-
-_SIGNATURE = b"\x89PNG\r\n\x1a\n"
-
-
-@cache
-def can_draw_chinese() -> bool:
-    """Whether a font of this machine has Chinese: two characters without one are drawn alike."""
-    one, other = (vlc.svg_to_png(_SAMPLE.format(character)) for character in "中国")
-    return bool(one != other)
-
-
-_SAMPLE = (
-    '<svg xmlns="http://www.w3.org/2000/svg" width="40" height="40">'
-    f'<text x="4" y="30" font-size="24" font-family="{FONT}">{{}}</text></svg>'
-)

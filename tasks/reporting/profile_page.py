@@ -10,8 +10,8 @@ from markupsafe import Markup
 from data_contracts.reasons import sentence
 from data_contracts.stages import CleanConfig
 from tasks.portrait import CURVE, Curve, Profile
+from tasks.reporting.chart import HALF, INK, KEPT, REFUSED, styled, svg
 from tasks.reporting.page import FOLDER, template
-from tasks.reporting.pictures import HALF, INK, KEPT, REFUSED, styled, svg
 
 HIGH = 150  # of one plot
 SPREAD = 30.0  # a positive signal whose largest value is that many times its median is drawn on a logarithmic axis

@@ -8,8 +8,9 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
 from data_contracts.units import human
+from tasks.reporting.chart import svg
 from tasks.reporting.page import FOLDER
-from tasks.reporting.pictures import by_size, svg
+from tasks.reporting.pictures import by_size
 from tasks.transforms.vocabulary_study import WORTH
 
 COLUMNS = (

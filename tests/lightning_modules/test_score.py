@@ -1,6 +1,5 @@
 from __future__ import annotations
 
-import gzip
 import json
 from pathlib import Path
 from typing import Any
@@ -11,8 +10,9 @@ import torch
 from tokenizers import Tokenizer
 
 from data_contracts.schemas import BLOCKS
-from data_contracts.score_file import ScoreConfig
-from lightning_modules.minimal_pairs import log_likelihoods, read_pairs, wilson
+from data_contracts.score_file import PAIR, ScoreConfig
+from lightning_modules.intervals import wilson
+from lightning_modules.minimal_pairs import log_likelihoods
 from lightning_modules.sampling import generate, next_token
 from lightning_modules.score import load_exported, score
 from tests.lightning_modules.slow_reference import document_bits
@@ -66,6 +66,8 @@ def test_bits_are_those_of_a_slow_reference(
         assert by_source["bits_per_char"] == pytest.approx(sum(expected[number]) / chars[number], rel=1e-6)
         assert by_source["documents_scored"] == 10
     assert found["documents_scored"] == 20
+    tokens = sum(d["tokens"] for d in found["documents"])
+    assert found["perplexity_per_token"] == pytest.approx(2 ** (sum(map(sum, expected)) / tokens), rel=1e-5)
 
 
 def test_the_size_of_batches_changes_nothing(trained: Trained, corpus: Any, tables: list[str], tmp_path: Path) -> None:
@@ -109,24 +111,12 @@ def test_wilson_intervals() -> None:
     assert wilson(0, 0) == (0.0, 1.0)
 
 
-def test_pairs_are_read_and_limited_in_a_stable_way(tmp_path: Path) -> None:
-    pairs = [{"sentence_good": f"好{i}", "sentence_bad": f"坏{i}", "phenomenon": "p"} for i in range(50)]
-    plain, packed = tmp_path / "pairs.jsonl", tmp_path / "pairs.jsonl.gz"
-    text = "\n".join(json.dumps(p, ensure_ascii=False) for p in pairs)
-    plain.write_text(text, encoding="utf-8")
-    packed.write_bytes(gzip.compress(text.encode()))
-    assert read_pairs(plain, 100, 1) == pairs == read_pairs(packed, 100, 1)
-    some = read_pairs(plain, 20, 1)
-    assert len(some) == 20
-    assert [p for p in read_pairs(plain, 30, 1) if p in some] == some  # a larger limit only adds
-
-
 def test_the_program_writes_its_result(trained: Trained, corpus: Any, tables: list[str], tmp_path: Path) -> None:
-    pairs = tmp_path / "pairs.jsonl"
     good, bad = "春眠不觉晓。", "眠春晓不觉。"
-    rows = [{"sentence_good": good, "sentence_bad": bad, "phenomenon": p} for p in ("a", "a", "b")]
-    pairs.write_text("\n".join(json.dumps(r) for r in rows), encoding="utf-8")
-    cfg = config(trained, corpus, tables, tmp_path, minimal_pairs=str(pairs), prompts=("春", "今天"), sample_tokens=8)
+    rows = [{"item": str(i), "phenomenon": p, "good": good, "bad": bad} for i, p in enumerate("aab")]
+    pl.DataFrame(rows, schema=PAIR.columns).write_parquet(tmp_path / "pairs.parquet")
+    asked = [{"name": name, "path": str(tmp_path / "pairs.parquet")} for name in ("one", "two")]
+    cfg = config(trained, corpus, tables, tmp_path, pairs=asked, prompts=("春", "今天"), sample_tokens=8)
     (tmp_path / "score.json").write_text(cfg.model_dump_json(), encoding="utf-8")
     results = []
     for _ in range(2):
@@ -136,8 +126,11 @@ def test_the_program_writes_its_result(trained: Trained, corpus: Any, tables: li
         results.append(json.loads((tmp_path / "result.json").read_text(encoding="utf-8")))
         results[-1].pop("seconds")
     assert results[0] == results[1]
-    assert results[0]["minimal_pairs"]["pairs"] == 3
-    assert results[0]["minimal_pairs"]["by_phenomenon"]["a"]["pairs"] == 2
+    pairs = results[0]["minimal_pairs"]
+    assert pairs["count"] == 6
+    assert pairs["sets"]["one"] == pairs["sets"]["two"]
+    assert pairs["sets"]["one"]["by_phenomenon"]["a"]["count"] == 2
+    assert len(set(pairs["sets"]["one"]["outcomes"]["right"])) == 1, "three times the same pair"
     assert [s["prompt"] for s in results[0]["samples"]] == ["春", "今天"]
     assert all(s["text"].startswith(s["prompt"]) for s in results[0]["samples"])
 

@@ -15,13 +15,16 @@ import polars as pl
 import pytest
 
 from tasks.report import markdown, render
-from tasks.reporting import curves, pictures, signals
+from tasks.reporting import assessed, curves, pictures, signals
+from tasks.reporting import chart as chart_module
 from tasks.reporting.facts import Facts, Node
+from tasks.reporting.page import page as whole_page
 from tasks.reporting.page import told
 from tasks.reporting.road import road
 
 sys.path.append(str(Path(__file__).parent))
 told_run = importlib.import_module("told_run")
+told_scores = importlib.import_module("told_scores")
 SECTIONS = [
     "funnel",
     "stages",
@@ -169,12 +172,12 @@ def test_markdown_holds_small_pictures_and_never_empty_boxes(monkeypatch, has_fo
 
     drawn: list[dict] = []
     monkeypatch.setattr(markdown_page, "can_draw_chinese", lambda: has_font)
-    monkeypatch.setattr(markdown_page, "png", lambda chart: drawn.append(chart.to_dict()) or pictures.png(chart))
+    monkeypatch.setattr(markdown_page, "png", lambda chart: drawn.append(chart.to_dict()) or chart_module.png(chart))
     text = markdown(told_run.a_run())
     found = re.findall(r"!\[[^\]]+\]\(data:image/png;base64,([^)]+)\)", text)
     assert len(found) == 5
     for picture in found:
-        assert len(picture) <= pictures.PNG_CHARS
+        assert len(picture) <= chart_module.PNG_CHARS
         assert base64.b64decode(picture).startswith(b"\x89PNG")
     labels = json.dumps([{k: v for k, v in chart.items() if k != "config"} for chart in drawn], ensure_ascii=False)
     assert bool(re.search("[\u4e00-\u9fff]", labels)) == has_font
@@ -184,13 +187,13 @@ def test_markdown_holds_small_pictures_and_never_empty_boxes(monkeypatch, has_fo
 
 
 def test_whether_a_font_has_chinese_is_seen_in_the_drawing(monkeypatch):
-    pictures.can_draw_chinese.cache_clear()
-    monkeypatch.setattr(pictures.vlc, "svg_to_png", lambda svg: b"box")
-    assert not pictures.can_draw_chinese()
-    pictures.can_draw_chinese.cache_clear()
-    monkeypatch.setattr(pictures.vlc, "svg_to_png", lambda svg: svg.encode())
-    assert pictures.can_draw_chinese()
-    pictures.can_draw_chinese.cache_clear()
+    chart_module.can_draw_chinese.cache_clear()
+    monkeypatch.setattr(chart_module.vlc, "svg_to_png", lambda svg: b"box")
+    assert not chart_module.can_draw_chinese()
+    chart_module.can_draw_chinese.cache_clear()
+    monkeypatch.setattr(chart_module.vlc, "svg_to_png", lambda svg: svg.encode())
+    assert chart_module.can_draw_chinese()
+    chart_module.can_draw_chinese.cache_clear()
 
 
 @pytest.mark.parametrize(
@@ -203,7 +206,7 @@ def test_whether_a_font_has_chinese_is_seen_in_the_drawing(monkeypatch):
     ],
 )
 def test_the_english_half_of_a_label(text: str, english: str):
-    assert pictures.latin(text) == english
+    assert chart_module.latin(text) == english
 
 
 def test_curves_are_thinned_to_means_and_keep_their_end(tmp_path):
@@ -239,22 +242,73 @@ def test_scores_are_read_as_far_as_they_are_there():
         },
         "samples": [{"prompt": "春", "text": "春眠不觉晓"}, {"prompt": "春", "text": "眠"}],
     }
-    found = curves.scores(raw)
+    found = assessed.scores(raw)
     assert (found.bits_per_char, found.baselines, found.parameters) == (5.5, {"unigram": 9.5, "bigram": 7.0}, 12)
     assert [(p.phenomenon, p.pairs, p.low, p.high) for p in found.pairs] == [
         ("全部 all", 10, 0.2, 0.8),
         ("量词", 4, 0.5, 1.0),
     ]
     assert [s.text for s in found.samples] == ["眠不觉晓", "眠"]
-    empty = curves.scores({"bits_per_char": None, "minimal_pairs": None, "samples": None})
+    empty = assessed.scores({"bits_per_char": None, "minimal_pairs": None, "samples": None})
     assert (empty.bits_per_char, empty.pairs, empty.samples) == (None, (), ())
 
 
+def test_everything_an_assessment_found_is_told():
+    found = assessed.scores(told_scores.scores_json(), told_scores.SPEED)
+    assert [s.source for s in found.sources][:2] == ["laws_cn", "poetry"]
+    assert list(found.sources[0].baselines) == list(found.baselines) == ["unigram", "bigram", "fourgram"]
+    assert {q.name: q.verdict.split()[0] for q in found.questions} == {
+        "c3": "高于随机",
+        "cmmlu": "与随机无异",
+        "chid": "低于随机",
+    }
+    assert [(c.model, c.held_out) for c in found.generated][-3:] == [
+        ("61", "24"),
+        ("14.000", "9.000"),
+        ("0.125", "0.000"),
+    ]
+    assert found.speed["内存峰值, MB peak memory"] == "812"
+    html = whole_page(told_run.a_run().model_copy(update={"scores": found}))
+    for words in (
+        "按来源",
+        "javaguide",
+        "高于随机 above chance",
+        "35.1% – 41.2%",
+        "逐字背出至少 30 字的占 6.2%",
+        "9,120",
+    ):
+        assert words in html
+
+
+def test_a_masked_model_is_said_to_have_no_scores():
+    found = assessed.scores(
+        {"not_scored": "not scored: a masked model has no left-to-right likelihood", "bits_per_char": None}
+    )
+    html = whole_page(told_run.a_run().model_copy(update={"scores": found}))
+    assert "a masked model has no left-to-right likelihood" in html
+    assert "按来源" not in html
+
+
+def test_pairs_of_several_sets_are_told_by_set():
+    one = {"accuracy": 0.5, "low": 0.2, "high": 0.8, "count": 10}
+    sets = {name: {**one, "by_phenomenon": {"量词": one}} for name in ("climp", "zhoblimp")}
+    found = assessed.scores({"minimal_pairs": {**one, "count": 20, "sets": sets}})
+    assert [p.phenomenon for p in found.pairs] == [
+        "全部 all",
+        "climp 全部 all",
+        "climp · 量词",
+        "zhoblimp 全部 all",
+        "zhoblimp · 量词",
+    ]
+    alone = assessed.scores({"minimal_pairs": {**one, "sets": {"climp": sets["climp"]}}})
+    assert [p.phenomenon for p in alone.pairs] == ["全部 all", "量词"]
+
+
 def test_wilson_interval_of_the_textbook():
-    low, high = curves.wilson(7, 10)
+    low, high = assessed.wilson(7, 10)
     assert (round(low, 3), round(high, 3)) == (0.397, 0.892)
-    assert curves.wilson(0, 0) == (0.0, 1.0)
-    assert curves.wilson(10, 10)[1] == 1.0
+    assert assessed.wilson(0, 0) == (0.0, 1.0)
+    assert assessed.wilson(10, 10)[1] == 1.0
 
 
 def test_histograms_count_every_document_once_and_know_the_limits():

@@ -6,7 +6,7 @@ import math
 import random
 
 from data_contracts.verdict import RuleResult, Sample, Verdict
-from tasks.reporting import curves
+from tasks.reporting import assessed, curves
 from tasks.reporting.facts import (
     BenchmarkFacts,
     Bin,
@@ -26,6 +26,7 @@ from tasks.reporting.facts import (
     Training,
     WordFacts,
 )
+from tests.tasks.told_scores import SPEED, scores_json
 from tests.tasks.told_scoring import a_scoring
 
 ROAD = [
@@ -217,7 +218,7 @@ def a_score() -> Scores:
         ("指代 anaphora", 148, 300),
         ("被字句 passive", 88, 120),
     ):
-        low, high = curves.wilson(good, total)
+        low, high = assessed.wilson(good, total)
         pairs.append(Pairs(phenomenon=name, pairs=total, accuracy=good / total, low=low, high=high))
     samples = [
         Generated(
@@ -229,8 +230,8 @@ def a_score() -> Scores:
         ),
         Generated(prompt="春", text="风一夜吹花落，明月何时照我还。"),
     ]
-    return Scores(
-        bits_per_char=5.412, baselines={"unigram": 9.604, "bigram": 6.981}, pairs=tuple(pairs), samples=tuple(samples)
+    return assessed.scores(scores_json(QUOTES[0]), SPEED).model_copy(
+        update={"pairs": tuple(pairs), "samples": tuple(samples)}
     )
 
 

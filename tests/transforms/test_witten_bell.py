@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tasks.transforms import baselines, witten_bell
+from tasks.transforms import witten_bell
 
 TRAIN = ["床前明月光，疑是地上霜。", "举头望明月，低头思故乡。", "明月", "明月几时有，把酒问青天。明月光。"]
 HELD_OUT = ["明月光", "霜降", "𠀀字", "", "明", "举头望明月", "月明明月月"]
@@ -107,13 +107,6 @@ def test_lower_orders_of_one_model_are_models_of_that_order():
     for order in (1, 2, 3):
         alone = witten_bell.train(TRAIN, order).bits(HELD_OUT)
         assert whole.bits(HELD_OUT, order) == pytest.approx(alone, rel=1e-12)
-
-
-def test_it_agrees_with_the_baselines():
-    model = witten_bell.train(TRAIN, 2)
-    one, two, _ = baselines.train(TRAIN).bits(HELD_OUT[:3])
-    assert model.bits(HELD_OUT[:3], 1).sum() == pytest.approx(one, rel=1e-12)
-    assert model.bits(HELD_OUT[:3]).sum() == pytest.approx(two, rel=1e-12)
 
 
 @settings(max_examples=25)
