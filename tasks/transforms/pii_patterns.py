@@ -49,8 +49,11 @@ EMAIL = re.compile(
     rf"(?<![A-Za-z0-9._%+\-])[A-Za-z0-9._%+\-]{{1,64}} ?{AT} ?"
     r"(?P<host>(?:[A-Za-z0-9][A-Za-z0-9\-]{0,62}\.){1,4}[A-Za-z]{2,18})(?![A-Za-z0-9])"
 )
-# GB 11643-1999: area, birth date, sequence, check character
-CN_ID = re.compile(r"(?<![0-9])(?<![0-9]\.)[1-9](?:[ \-\n]?[0-9]){16}[ \-\n]?[0-9Xx](?![0-9A-Za-z])")
+# GB 11643-1999: area, birth date (of three centuries), sequence, check character
+CN_ID = re.compile(
+    r"(?<![0-9])(?<![0-9]\.)[1-9](?:[ \-\n]?[0-9]){5}[ \-\n]?(?:1[ \-\n]?[89]|2[ \-\n]?0)"
+    r"(?:[ \-\n]?[0-9]){9}[ \-\n]?[0-9Xx](?![0-9A-Za-z])"
+)
 CN_ID_GROUPS = re.compile(
     r"[0-9]{6}[ -]?(?:18|19|20)[0-9]{2}(?:0[1-9]|1[0-2])(?:0[1-9]|[12][0-9]|3[01])[ -]?[0-9]{3}[0-9Xx]"
 )
