@@ -147,7 +147,7 @@ def windows(text: pl.Series, shapes: int) -> Iterator[Window]:
     """Pieces of the texts that can hold one of these shapes, in order and without overlaps."""
     for start, stop in characters.batches(text):
         content, ends = characters.utf8(text[start:stop])
-        stretches = np.empty((len(ends) + len(content) // pii_stretches.AROUND, 4), np.int64)
+        stretches = np.empty((len(ends) + len(content) // pii_stretches.APART, 4), np.int64)
         count = pii_stretches.stretches(content, ends[:-1], ends[1:], _weights(), stretches)
         stretches = stretches[:count]
         if not count:

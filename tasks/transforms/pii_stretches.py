@@ -13,7 +13,8 @@ import numpy.typing as npt
 
 from tasks.transforms.compiled import compiled
 
-AROUND = 400  # bytes before and behind that belong to a stretch: what pii_places.AROUND characters have, and some more
+AROUND = 120  # characters before and behind that belong to a stretch: those of a place (pii_places) and its own
+APART = 8 * AROUND  # bytes between what two stretches are about, so that they do not meet
 ENOUGH = 5  # weight of what a stretch is about
 PARTS, TIES = 0, 255  # weights of what parts digits and letters, and of what may stand between them
 
@@ -24,11 +25,24 @@ Points = npt.NDArray[np.uint32]
 
 
 @compiled
-def _boundary(text: Bytes, at: Whole) -> Whole:
-    """The first byte of a character, here or before; the end of the text where that is before."""
-    at = min(max(at, 0), len(text))
-    while 0 < at < len(text) and text[at] & 0xC0 == 0x80:
+def _before(text: Bytes, at: Whole) -> Whole:
+    """The byte AROUND characters before one; the beginning of the text where it is nearer."""
+    left = AROUND
+    while at > 0 and left > 0:
         at -= 1
+        left -= text[at] & 0xC0 != 0x80
+    return at
+
+
+@compiled
+def _behind(text: Bytes, at: Whole) -> Whole:
+    """The byte AROUND characters behind one; the end of the text where it is nearer."""
+    left = AROUND + 1
+    while at < len(text):
+        left -= text[at] & 0xC0 != 0x80
+        if left == 0:
+            return at
+        at += 1
     return at
 
 
@@ -45,7 +59,7 @@ def stretches(content: Bytes, begins: Index, ends: Index, weights: Bytes, found:
     """Write (row, first byte, byte behind, characters of the text before it) of every stretch; how many there are.
 
     Text i is `content[begins[i]:ends[i]]`, valid UTF-8. `weights` are of the code points below 0x10000; others part.
-    `found` has a row for each text, and for each 2 * AROUND bytes.
+    `found` has a row for each text, and for each APART bytes.
     """
     count = 0
     weight: Whole
@@ -70,17 +84,17 @@ def stretches(content: Bytes, begins: Index, ends: Index, weights: Bytes, found:
                 weight += own
                 if weight < ENOUGH:
                     continue
-                if last < 0 or at - last > 2 * AROUND:
+                if last < 0 or at - last > APART:
                     if last >= 0:
-                        found[count, 2] = begins[row] + _boundary(text, last + AROUND)
+                        found[count, 2] = begins[row] + _behind(text, last)
                         count += 1
-                    begin = _boundary(text, at - AROUND)
+                    begin = _before(text, at)
                     characters += _characters(text, counted, begin)
                     counted = begin
                     found[count, 0], found[count, 1], found[count, 3] = row, begins[row] + begin, characters
                 last = at
         if last >= 0:
-            found[count, 2] = begins[row] + _boundary(text, last + AROUND)
+            found[count, 2] = begins[row] + _behind(text, last)
             count += 1
     return count
 
