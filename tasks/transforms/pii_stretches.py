@@ -68,31 +68,36 @@ def stretches(content: Bytes, begins: Index, ends: Index, weights: Bytes, found:
         at, weight, last, counted, characters = 0, 0, -1, 0, 0
         while 0 <= at < len(text):  # which lets the compiler leave out that an index may count from the end
             byte = np.int64(text[at])
-            if byte >= 0xE0:
-                if byte >= 0xF0:
-                    own, at = np.uint8(PARTS), at + 4
-                else:
-                    code = (byte & 0x0F) << 12 | (np.int64(text[at + 1]) & 0x3F) << 6 | np.int64(text[at + 2]) & 0x3F
-                    own, at = weights[code], at + 3
+            if 0xE0 <= byte < 0xF0:
+                code = (byte & 0x0F) << 12 | (np.int64(text[at + 1]) & 0x3F) << 6 | np.int64(text[at + 2]) & 0x3F
+                own = weights[code]
+                at += 3
             elif byte < 0x80:
-                own, at = weights[byte], at + 1
+                own = weights[byte]
+                at += 1
+            elif byte < 0xE0:
+                own = weights[(byte & 0x1F) << 6 | np.int64(text[at + 1]) & 0x3F]
+                at += 2
             else:
-                own, at = weights[(byte & 0x1F) << 6 | np.int64(text[at + 1]) & 0x3F], at + 2
+                own = np.uint8(PARTS)
+                at += 4
             if own == PARTS:
                 weight = 0
-            elif own != TIES:
-                weight += own
-                if weight < ENOUGH:
-                    continue
-                if last < 0 or at - last > APART:
-                    if last >= 0:
-                        found[count, 2] = begins[row] + _behind(text, last)
-                        count += 1
-                    begin = _before(text, at)
-                    characters += _characters(text, counted, begin)
-                    counted = begin
-                    found[count, 0], found[count, 1], found[count, 3] = row, begins[row] + begin, characters
-                last = at
+                continue
+            if own == TIES:
+                continue
+            weight += own
+            if weight < ENOUGH:
+                continue
+            if last < 0 or at - last > APART:
+                if last >= 0:
+                    found[count, 2] = begins[row] + _behind(text, last)
+                    count += 1
+                begin = _before(text, at)
+                characters += _characters(text, counted, begin)
+                counted = begin
+                found[count, 0], found[count, 1], found[count, 3] = row, begins[row] + begin, characters
+            last = at
         if last >= 0:
             found[count, 2] = begins[row] + _behind(text, last)
             count += 1
