@@ -74,6 +74,18 @@ class QuestionSet(ItemFiles):
         return tuple(name for name in FIELD.findall(self.prompt) if name != CHOICE and not name.endswith("?"))
 
 
+class LmEvalConfig(Model):
+    """lm-eval: tasks for the harness of EleutherAI, run by it, offline. Needs `pip install '.[lm-eval]'`."""
+
+    path: str = Field(
+        min_length=1,
+        description="任务 YAML 所在文件夹, 其中的相对路径由此算起 (folder of task files and their data)",
+    )
+    tasks: tuple[str, ...] = Field(min_length=1, description="任务名 (names of tasks or groups)")
+    limit: int | None = Field(None, ge=1, description="每个任务最多评测的题数; 空则全部 (items of a task at most)")
+    batch_size: int = Field(8, ge=1, description="一次前向的题数 (requests of a forward pass)")
+
+
 class AssessConfig(Model):
     """评测: bits per character beside baselines, minimal pairs, questions, samples."""
 
@@ -84,6 +96,7 @@ class AssessConfig(Model):
     max_pairs: int = Field(5000, ge=0, description="每个句对集最多评测的句对数, 按散列选取; 0 不评测")
     questions: tuple[QuestionSet, ...] = Field((), description="选择题与完形填空 (multiple choice and cloze)")
     max_questions: int = Field(1000, ge=1, description="每个题集最多评测的题数, 按散列选取")
+    lm_eval: LmEvalConfig | None = Field(None, description="另由 lm-eval 评测的任务; 空则不评测 (tasks for lm-eval)")
     prompts: tuple[str, ...] = Field(("今天", "第一条", "春"), description="生成样例的开头")
     sample_tokens: int = Field(80, ge=1, le=4096, description="每个样例生成的词元数")
     free_samples: int = Field(

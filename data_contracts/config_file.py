@@ -27,6 +27,7 @@ from data_contracts.errors import ConfigError
 
 _MAX_NODES = 100_000  # aliases can unfold without end; no honest config comes near this
 _MERGE = "tag:yaml.org,2002:merge"
+_HARNESS: Key = ("assess", "lm_eval", "path")
 
 
 def load(path: str | Path, overrides: Sequence[str] = ()) -> EverythingConfig:
@@ -160,7 +161,7 @@ class _Document:
 
     def resolve_paths(self, folder: Path) -> None:
         """Make paths of sources, benchmarks, contracts and pairs absolute; other types are left to the check."""
-        keys: list[Key] = [("gate", "corpus"), ("gate", "blocks"), ("assess", "minimal_pairs"), ("store",)]
+        keys: list[Key] = [("gate", "corpus"), ("gate", "blocks"), ("assess", "minimal_pairs"), _HARNESS, ("store",)]
         keys += [key for key, _ in _values(self.data) if _is_path(key)]
         for key in keys:
             *parents, name = key
@@ -192,7 +193,7 @@ def _values(data: object) -> Iterator[tuple[Key, object]]:
 def _is_path(key: Key) -> bool:
     """Whether a key is the path of a source (sources.0.path, score.quality.wanted.0.path) or of a dictionary."""
     of_source = len(key) >= 3 and key[-1] == "path" and isinstance(key[-2], int)
-    return of_source or (len(key) == 3 and key[:2] == ("segment", "dictionaries"))
+    return of_source or key == _HARNESS or (len(key) == 3 and key[:2] == ("segment", "dictionaries"))
 
 
 def _get(at: object, part: str | int) -> object:

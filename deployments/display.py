@@ -125,7 +125,8 @@ def figures(scores: dict[str, Any]) -> Table:
         )
     copied = (scores.get("generated") or {}).get("model", {}).get("verbatim")
     if copied:
-        label = both(f"样本中逐字重合 {copied['at_least']} 字以上", "samples with a verbatim run as long")
+        least = copied["at_least"]
+        label = both(f"样本中逐字重合达 {least} 字", f"samples that copy {least} characters")
         table.add_row(label, f"{copied['share']:.1%}")
     if model >= min(baselines.values()):
         table.add_row(

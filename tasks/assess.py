@@ -18,7 +18,7 @@ import polars as pl
 from data_contracts.dataset import KEPT, Dataset, Manifest, Shard, digest_of
 from data_contracts.errors import ConfigError, TrainingError
 from data_contracts.score_file import ScoreConfig, Stream
-from tasks import progress, question_files, supervised, yardsticks
+from tasks import harness, progress, question_files, supervised, yardsticks
 from tasks.pretrain import unpack
 from tasks.question_files import FoundAssessment
 from tasks.stage import Stage
@@ -78,6 +78,8 @@ def assess(model: Dataset, found: FoundAssessment, work: Work) -> Output:
             scores["generated"] = yardsticks.generated(samples, corpus, held_out, cfg.min_verbatim_chars)
         if continued:
             scores["remembered"] = yardsticks.remembered(continued, given, cfg.min_verbatim_chars)
+        if cfg.lm_eval and found.harness:
+            scores["lm_eval"] = harness.run(cfg.lm_eval, found.harness, Path(config.model), work.scratch / "lm-eval")
     files[SCORES] = store.put_bytes(json.dumps(scores, ensure_ascii=False, indent=1).encode())
     content = digest_of({name: file.sha256 for name, file in sorted(files.items())})
     return Output([Shard(content=content, files=files)], figures(scores) | ({"speed": speed} if speed else {}))

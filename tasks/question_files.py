@@ -16,24 +16,12 @@ from data_contracts.assessment import EMBEDDED, AssessConfig, PairSet, QuestionS
 from data_contracts.decontamination import ItemFiles
 from data_contracts.model import Model
 from data_contracts.score_file import NamedTable
-from tasks.readers.found import FoundFile, located, missing
-from tasks.readers.questions import File, Read, read_pairs, read_questions
+from tasks import harness
+from tasks.readers.found import FoundSet, located, missing
+from tasks.readers.questions import Read, read_pairs, read_questions
 
 SetT = TypeVar("SetT", PairSet, QuestionSet)
 EMBEDDED_PAIRS = Path(__file__).parent.parent / "deployments" / "demo" / "minimal_pairs.jsonl"
-
-
-class FoundSet(Model):
-    """The files of one set, in order of name, and the folder where they lie."""
-
-    name: str
-    folder: str
-    files: tuple[FoundFile, ...]
-
-    @property
-    def paths(self) -> list[File]:
-        """Where each file lies, and its name."""
-        return [(Path(self.folder) / f.name, f.name) for f in self.files]
 
 
 class FoundAssessment(Model):
@@ -42,11 +30,13 @@ class FoundAssessment(Model):
     assess: AssessConfig
     pairs: tuple[FoundSet, ...] = Field((), exclude=True, repr=False)
     questions: tuple[FoundSet, ...] = Field((), exclude=True, repr=False)
+    harness: FoundSet | None = Field(None, exclude=True, repr=False)
 
     @property
     def listing(self) -> list[Any]:
         """Names and hashes of all files: what the scores depend on beside the model and the settings."""
-        return [[one.name, [[f.name, f.sha256] for f in one.files]] for one in (*self.pairs, *self.questions)]
+        sets = [one for one in (*self.pairs, *self.questions, self.harness) if one]
+        return [[one.name, [[f.name, f.sha256] for f in one.files]] for one in sets]
 
 
 class Asked(NamedTuple):
@@ -60,17 +50,25 @@ class Asked(NamedTuple):
 def find(cfg: AssessConfig) -> FoundAssessment:
     """Locate and hash the files. ConfigError when a path is missing or nothing matches."""
     pairs, questions = [_found(one) for one in cfg.pair_sets], [_found(one) for one in cfg.questions]
+    task_files = harness.find(cfg.lm_eval) if cfg.lm_eval else None
     bare = cfg.model_copy(
-        update={"minimal_pairs": tuple(one for one, _ in pairs), "questions": tuple(one for one, _ in questions)}
+        update={
+            "minimal_pairs": tuple(one for one, _ in pairs),
+            "questions": tuple(one for one, _ in questions),
+            "lm_eval": cfg.lm_eval.model_copy(update={"path": "."}) if cfg.lm_eval else None,
+        }
     )
-    return FoundAssessment(assess=bare, pairs=tuple(f for _, f in pairs), questions=tuple(f for _, f in questions))
+    return FoundAssessment(
+        assess=bare, pairs=tuple(f for _, f in pairs), questions=tuple(f for _, f in questions), harness=task_files
+    )
 
 
 def faults(cfg: AssessConfig) -> list[str]:
     """What is wrong with the paths of an assessment; reads no file."""
     sets: list[tuple[str, ItemFiles]] = [("minimal_pairs", one) for one in cfg.pair_sets if one.path != EMBEDDED]
     sets += [("questions", one) for one in cfg.questions]
-    return [f"assess.{kind}: {fault}" for kind, one in sets if (fault := missing(one))]
+    found = [f"assess.{kind}: {fault}" for kind, one in sets if (fault := missing(one))]
+    return found + (harness.faults(cfg.lm_eval) if cfg.lm_eval else [])
 
 
 def _found(one: SetT) -> tuple[SetT, FoundSet]:

@@ -51,8 +51,9 @@ def run(
     on_event: Callable[[Event], None] = lambda event: None,
     grace_seconds: float = 30.0,
     environment: Mapping[str, str] | None = None,
+    folder: Path | None = None,
 ) -> Ended:
-    """Run a program to its end, passing on every JSON line that it prints as an event.
+    """Run a program to its end, in `folder` if one is given, passing on every JSON line that it prints as an event.
 
     Never raises for the program's own failure: the caller knows what an exit code means. When the caller is
     interrupted, the program is ended before the exception goes on.
@@ -70,6 +71,7 @@ def run(
             pass_fds=(lifeline_read, held),
             start_new_session=True,
             env=dict(os.environ, **(environment or {})),
+            cwd=folder,
         )
     os.close(lifeline_read)
     os.close(held)  # the supervisor's copy keeps the lock

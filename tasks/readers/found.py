@@ -53,6 +53,19 @@ class FoundFile(Model):
     bytes: int
 
 
+class FoundSet(Model):
+    """The files of one evaluation set, in order of name, and the folder where they lie."""
+
+    name: str
+    folder: str
+    files: tuple[FoundFile, ...]
+
+    @property
+    def paths(self) -> list[tuple[Path, str]]:
+        """Where each file lies, and its name."""
+        return [(Path(self.folder) / f.name, f.name) for f in self.files]
+
+
 class FoundSource(Model):
     """A source and its files, in order of name. Only the source, without its path, is part of a stage's key."""
 

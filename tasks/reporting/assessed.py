@@ -39,6 +39,8 @@ def scores(raw: dict[str, Any], speed: dict[str, Any] | None = None) -> Scores:
         sources=tuple(_sources(bits, beside)),
         pairs=tuple(_all_pairs(raw.get("minimal_pairs") or {})),
         questions=tuple(_asked(name, one) for name, one in (raw.get("questions") or {}).items() if one.get("count")),
+        harness=str((raw.get("lm_eval") or {}).get("version", "")),
+        harness_tasks=tuple(_harness_tasks(raw.get("lm_eval") or {})),
         samples=tuple(Generated(prompt=prompt, text=text.removeprefix(prompt)) for prompt, text in samples),
         generated=tuple(_compared(generated)),
         copied=tuple((one["chars"], one["text"], one["doc_id"]) for one in generated.get("longest_runs", [])),
@@ -114,6 +116,11 @@ def _asked(name: str, one: dict[str, Any]) -> Asked:
         cut=one.get("cut", 0),
         unscored=sum((one.get("unscored") or {}).values()),
     )
+
+
+def _harness_tasks(found: dict[str, Any]) -> Iterator[tuple[str, int | None, dict[str, float]]]:
+    for name, one in (found.get("tasks") or {}).items():
+        yield name, one.get("items"), {k: v for k, v in one.items() if k != "items"}
 
 
 def _compared(generated: dict[str, Any]) -> Iterator[Compared]:

@@ -260,6 +260,8 @@ class Scores(Model):
     sources: tuple[SourceBits, ...] = ()
     pairs: tuple[Pairs, ...] = ()
     questions: tuple[Asked, ...] = ()
+    harness: str = ""  # version of lm-eval
+    harness_tasks: tuple[tuple[str, int | None, dict[str, float]], ...] = ()  # task, items, metrics
     samples: tuple[Generated, ...] = ()
     generated: tuple[Compared, ...] = ()
     copied: tuple[tuple[int, str, str], ...] = ()  # characters, text, training document

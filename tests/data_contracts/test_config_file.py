@@ -167,6 +167,16 @@ def test_paths_of_the_file_are_relative_to_it_and_paths_of_set_to_the_working_fo
     assert load(write(text), ["segment.dictionaries=[c.txt]"]).segment.dictionaries == (str(here / "c.txt"),)
 
 
+def test_paths_of_what_a_model_is_asked_are_paths(write, tmp_path):
+    pairs = "[{name: own, path: embedded}, {name: climp, path: eval/climp.jsonl}]"
+    questions, tasks = "[{name: c3, path: eval/c3.jsonl}]", "{path: eval/tasks, tasks: [mine]}"
+    file = write(SOURCES + f"assess: {{minimal_pairs: {pairs}, questions: {questions}, lm_eval: {tasks}}}\n")
+    assess = load(file).assess
+    assert [one.path for one in assess.pair_sets] == ["embedded", str(tmp_path / "eval/climp.jsonl")]
+    assert assess.questions[0].path == str(tmp_path / "eval/c3.jsonl")
+    assert assess.lm_eval.path == str(tmp_path / "eval/tasks")
+
+
 def test_paths_of_examples_are_paths(write, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path.parent)
     example = "[{kind: text, name: a, licence: x, path: b}]"

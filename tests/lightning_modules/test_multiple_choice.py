@@ -9,7 +9,7 @@ import polars as pl
 import pytest
 import torch
 from tokenizers import Tokenizer
-from transformers import LlamaConfig, LlamaForCausalLM
+from transformers import LlamaConfig, LlamaForCausalLM, Qwen3Config, Qwen3ForCausalLM
 
 from data_contracts.errors import DatasetMissing, SchemaMismatch
 from data_contracts.score_file import QUESTION, NamedTable
@@ -17,13 +17,14 @@ from lightning_modules import multiple_choice
 from lightning_modules.multiple_choice import Row, choice_nats, row_of, score_questions
 from tests.lightning_modules.tiny_runs import WORDS, Corpus
 
+SIZES: dict[str, Any] = {"vocab_size": 330, "hidden_size": 32, "intermediate_size": 64, "num_hidden_layers": 2, "num_attention_heads": 2, "max_position_embeddings": 64, "initializer_range": 0.3}  # fmt: skip
+
 
 @pytest.fixture(scope="module")
 def random_network() -> LlamaForCausalLM:
     """From random weights, large ones, so that its likelihoods differ."""
     torch.manual_seed(0)
-    config = LlamaConfig(vocab_size=330, hidden_size=32, intermediate_size=64, num_hidden_layers=2, num_attention_heads=2, max_position_embeddings=64, initializer_range=0.3)  # fmt: skip
-    return LlamaForCausalLM(config).eval()
+    return LlamaForCausalLM(LlamaConfig(**SIZES)).eval()
 
 
 def rows(count: int) -> list[Row]:
@@ -51,6 +52,14 @@ def test_packed_choices_cost_what_each_costs_alone(random_network: Any, monkeypa
     for found in (whole, choice_nats(random_network, given, 1)):
         for one, want in zip(found, expected, strict=True):
             assert one == pytest.approx(want, rel=1e-5)
+
+
+def test_another_architecture_sees_the_same_mask() -> None:
+    torch.manual_seed(0)
+    network = Qwen3ForCausalLM(Qwen3Config(**SIZES, num_key_value_heads=1, head_dim=16)).eval()
+    given = rows(4)
+    for one, row in zip(choice_nats(network, given, 1), given, strict=True):
+        assert one == pytest.approx([alone(network, row.shared, choice) for choice in row.choices], rel=1e-5)
 
 
 def test_choices_part_where_their_tokens_part() -> None:

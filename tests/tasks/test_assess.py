@@ -52,6 +52,9 @@ def pretrain(blocks: Dataset, cfg: ReportConfig, work: Work) -> list[Shard]:
     )  # fmt: skip
     LlamaForCausalLM(config).save_pretrained(work.scratch)
     tokenizer = work.store.manifest(made.parents[1]).shards[0].files["tokenizer.json"]
+    special = {"bos_token": "<|endoftext|>", "eos_token": "<|endoftext|>", "pad_token": "<|pad|>"}
+    tokenizer_config = {**special, "tokenizer_class": "PreTrainedTokenizerFast", "model_max_length": 64}
+    (work.scratch / "tokenizer_config.json").write_text(json.dumps(tokenizer_config), encoding="utf-8")
     files = {p.name: work.store.put_file(p) for p in sorted(work.scratch.iterdir())}
     return [Shard(content="random", files=files | {"tokenizer.json": tokenizer})]
 

@@ -271,6 +271,8 @@ def test_everything_an_assessment_found_is_told():
     html = whole_page(told_run.a_run().model_copy(update={"scores": found}))
     for words in (
         "按来源",
+        "acc 0.27",
+        "± 0.031",
         "javaguide",
         "高于随机 above chance",
         "35.1% – 41.2%",

@@ -55,6 +55,12 @@ def test_events_tail_and_exit_code(tmp_path):
     assert ended.last["end"]["n"] == 1
 
 
+def test_a_program_runs_in_the_folder_that_is_named(tmp_path):
+    code = "import os; print(os.getcwd())"
+    ended = supervised.run([sys.executable, "-c", code], log=tmp_path / "log", folder=tmp_path)
+    assert Path(ended.tail) == tmp_path.resolve()
+
+
 def test_a_line_that_only_looks_like_json_is_log(tmp_path):
     ended = supervised.run([sys.executable, "-c", 'print("{not json"); print("{}")'], log=tmp_path / "log")
     assert ended.tail == "{not json\n{}"

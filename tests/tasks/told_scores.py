@@ -31,6 +31,7 @@ def scores_json(quoted: str = "床前明月光") -> dict[str, Any]:
         "bits_per_char": {"bits_per_char": 5.412, "perplexity_per_token": 402.7, "by_source": sources},
         "baselines": {"learned_chars": 1, "training_chars": 1, "models": models},
         "questions": questions,
+        "lm_eval": {"version": "0.4.13", "tasks": {"mine": {"items": 200, "acc": 0.27, "acc_stderr": 0.031}}},
         "generated": {"model": model, "held_out": real, "longest_runs": [quote]},
         "remembered": {"texts": 32, "longest": 44, "median": 3.0, "at_least": 30, "share": 0.0625},
     }
