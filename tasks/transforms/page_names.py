@@ -41,11 +41,11 @@ class Selectors:
     """CSS selectors in their order, found by a name without which they match nothing."""
 
     def __init__(self, *selectors: str) -> None:
-        self._all = selectors
+        self.selectors = selectors
         self._always: set[int] = set()  # what asks for tags or other attributes
         self._by_word: dict[str, set[int]] = defaultdict(set)
         self._by_part: dict[str, set[int]] = defaultdict(set)
-        for i, selector in enumerate(self._all):
+        for i, selector in enumerate(self.selectors):
             for way in selector.split(","):
                 if part := _PART.search(way):
                     self._by_part[part[1].lower()].add(i)
@@ -62,4 +62,4 @@ class Selectors:
         for part, having in self._by_part.items():
             if part in names.joined:
                 found |= having
-        return [self._all[i] for i in sorted(found)]
+        return [self.selectors[i] for i in sorted(found)]

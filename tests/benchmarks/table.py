@@ -79,6 +79,13 @@ ROWS = (
             Figure(("trafilatura fast", _MB), "fast mode {:.2g}", "fast 模式 {:.2g}"),
         ),
     ),
+    Row(
+        "main text of hand-checked pages, F1; with settings that never saw the site",
+        "人工核对的网页，正文 F1；设置从未见过该网站时",
+        "extract",
+        (Figure(("ziliu", "gold", "f1"), "{:.3f}"), Figure(("ziliu, on unseen sites", "gold"), "{:.3f}")),
+        tuple(Figure((peer, "gold", "f1"), f"{peer} {{:.3f}}") for peer in ("trafilatura", "readability", "datatrove")),
+    ),
     _speed("clean", "清洗", "clean", (_MB, "clean, the whole pass")),
     _speed("score by a classifier", "分类器评分", "score_quality", ("score_mb_per_cpu_second",)),
     _speed("score by a character 4-gram model", "字四元模型评分", "score_fluency", ("score_mb_per_cpu_second",)),
