@@ -49,12 +49,12 @@ def markup_load(body: bytes) -> Load:
 
 
 def _rough_depth(body: bytes) -> int:
-    """Most open tags at any point if every tag counts: never less than the depth, but for what closes in comments."""
+    """Most open tags at any point, comments too: never less than the depth, but for tags closed in comments."""
     deepest = depth = 0
     for start in range(0, len(body), _WINDOW):
         end = start + _WINDOW
         closed = body.count(b"</", start, end)
-        opened = body.count(b"<", start, end) - closed - body.count(b"<!", start, end)
+        opened = body.count(b"<", start, end) - closed
         deepest = max(deepest, depth + opened)
         depth = max(depth - closed, 0) + opened  # the deepest end: whatever closes does so before anything opens
     return deepest

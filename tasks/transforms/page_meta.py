@@ -28,7 +28,7 @@ def flat(text: str | None) -> str:
 
 def after(label: str, pattern: re.Pattern[str], html: str, looks: int = 5) -> Iterator[str]:
     """What follows the first `looks` places of a label; finding the label first is a hundred times as fast."""
-    place = html.find(label)
+    place = html.find(label) if label[0] in html else -1  # one character, absent, is told ten times as fast as two
     while place >= 0 and looks > 0:
         if found := pattern.match(html, place + len(label)):
             yield flat(unescape(found[1]))
