@@ -20,9 +20,20 @@ from pydantic import Field
 from data_contracts.dataset import digest_of
 from data_contracts.errors import ConfigError
 from data_contracts.model import Model
+from data_contracts.network import Objective
 from data_contracts.training import PretrainConfig
 
 Split = Literal["train", "validation", "test"]
+CLASSES: dict[Objective, tuple[str, str]] = {  # model and data
+    "causal": (
+        "lightning_modules.causal_language_model.CausalLanguageModel",
+        "lightning_modules.token_blocks.TokenBlocks",
+    ),
+    "masked": (
+        "lightning_modules.masked_language_model.MaskedLanguageModel",
+        "lightning_modules.masked_language_model.MaskedTokenBlocks",
+    ),
+}
 SPLITS: tuple[Split, ...] = ("train", "validation", "test")
 
 
@@ -59,6 +70,7 @@ def run_file(
     block_tokens: int,
     lineage: dict[str, Any],
     run_dir: str | Path,
+    mask_id: int | None = None,
 ) -> dict[str, Any]:
     """Everything `python -m lightning_modules fit --config RUN/run.yaml` needs, as plain YAML values.
 
@@ -67,53 +79,48 @@ def run_file(
         tokenizer_dir: folder with tokenizer.json and tokenizer_config.json; copied into the export.
         lineage: dataset versions, sources and licences; printed on the model card, never interpreted.
         run_dir: the run's folder; every file of the run is written below it.
+        mask_id: the tokenizer's own mask; without one a masked model gets the id after the last.
 
     Raises:
-        ConfigError: the global batch does not divide, there is no training block, or a value is impossible.
+        ConfigError: the global batch does not divide, there is no training block, or no word bits for a masked model.
     """
     files = {split: _files(blocks, split) for split in SPLITS}
-    train_blocks = sum(f.blocks(block_tokens) for f in files["train"])
-    if not train_blocks:
-        raise ConfigError(
-            f"pretrain: no training block of {block_tokens} tokens; use more text or smaller encode.block_tokens"
-        )
-    if cfg.early_stopping and not files["validation"]:
-        raise ConfigError(
-            "pretrain.early_stopping needs a validation split and the blocks have none; raise encode.validation_ratio, "
-            "or leave early_stopping out"
-        )
+    train_blocks = _checked(cfg, files, block_tokens)
     accumulation = accumulation_of(cfg, block_tokens)
     max_steps = steps_of(cfg, train_blocks * block_tokens)
     tokens = {"vocab_size": vocab_size, "separator_id": separator_id, "pad_id": pad_id, "block_tokens": block_tokens}
+    network, data = tokens | _model(cfg, files, max_steps), tokens | _data(cfg, files, vocab_size, block_tokens)
+    masked = cfg.model.objective == "masked"
+    if masked:
+        mask_id = vocab_size if mask_id is None else mask_id
+        network |= {"vocab_size": max(vocab_size, mask_id + 1), "mask_ratio": cfg.masking.ratio}
+        data |= {"mask_id": mask_id, "special_ids": [separator_id, pad_id], "masking": cfg.masking.model_dump()}
+    model_class, data_class = CLASSES[cfg.model.objective]
     return {
         "seed_everything": cfg.seed,
         "trainer": _trainer(cfg, accumulation, max_steps, bool(files["validation"]), str(run_dir), str(tokenizer_dir)),
-        "model": {
-            "class_path": "lightning_modules.causal_language_model.CausalLanguageModel",
-            "init_args": tokens | _model(cfg, files, max_steps),
-        },
-        "data": {
-            "class_path": "lightning_modules.token_blocks.TokenBlocks",
-            "init_args": tokens | _data(cfg, files, vocab_size, block_tokens),
-        },
+        "model": {"class_path": model_class, "init_args": network},
+        "data": {"class_path": data_class, "init_args": data},
         "run": {
             "folder": str(run_dir),
             "tokenizer": str(tokenizer_dir),
             "precision": cfg.precision,
             "minutes": cfg.duration.amount if cfg.duration.unit == "minutes" else None,
+            "mask_id": mask_id if masked else None,
             "lineage": lineage,
         },
     }
 
 
 def _model(cfg: PretrainConfig, files: dict[Split, list[BlockFile]], max_steps: int) -> dict[str, Any]:
+    causal = cfg.model.objective == "causal"  # what a masked model pays for some tokens says nothing about characters
     return {
         "max_steps": max_steps,
         "network": cfg.model.model_dump(),
         "optimizer": cfg.optimizer.model_dump(),
         "seed": cfg.seed,
-        "train_chars_per_token": _chars_per_token(files["train"]),
-        "validation_chars": sum(f.chars for f in files["validation"]),
+        "train_chars_per_token": _chars_per_token(files["train"]) if causal else 0.0,
+        "validation_chars": sum(f.chars for f in files["validation"]) if causal else 0,
         "label_smoothing": cfg.label_smoothing,
         "compile": cfg.compile,
     }
@@ -172,6 +179,27 @@ def _files(blocks: list[BlockFiles], split: Split) -> list[BlockFile]:
     return [f for f in found if f is not None and f.tokens > 1]
 
 
+def _checked(cfg: PretrainConfig, files: dict[Split, list[BlockFile]], block_tokens: int) -> int:
+    """Training blocks; ConfigError for files that cannot train what the config asks for."""
+    train_blocks = sum(f.blocks(block_tokens) for f in files["train"])
+    if not train_blocks:
+        raise ConfigError(
+            f"pretrain: no training block of {block_tokens} tokens; use more text or smaller encode.block_tokens"
+        )
+    if cfg.early_stopping and not files["validation"]:
+        raise ConfigError(
+            "pretrain.early_stopping needs a validation split and the blocks have none; raise encode.validation_ratio, "
+            "or leave early_stopping out"
+        )
+    bare = [f.path for split in SPLITS for f in files[split] if f.words is None]
+    if bare and cfg.model.objective == "masked":
+        raise ConfigError(
+            f"pretrain: a masked model hides whole words, and {len(bare)} token files know no words, {bare[0]} first; "
+            "run the segment and encode stages again"
+        )
+    return train_blocks
+
+
 def _chars_per_token(files: list[BlockFile]) -> float:
     return sum(f.chars for f in files) / max(1, sum(f.tokens for f in files))
 
@@ -213,15 +241,7 @@ def _trainer(
                 "class_path": "lightning_modules.callbacks.TrainingRecord",
                 "init_args": {"folder": run_dir, "tokens_per_step": cfg.tokens_per_step},
             },
-            {
-                "class_path": "lightning_modules.callbacks.ValidationSamples",
-                "init_args": {
-                    "folder": run_dir,
-                    "tokenizer": tokenizer_dir,
-                    "prompts": list(cfg.prompts),
-                    "seed": cfg.seed,
-                },
-            },
+            *_samples(cfg, run_dir, tokenizer_dir),
             *_early_stopping(cfg, run_dir, validates),
             {
                 "class_path": "lightning_modules.recovery.Checkpoints",
@@ -244,3 +264,11 @@ def _early_stopping(cfg: PretrainConfig, run_dir: str, validates: bool) -> list[
     rule = cfg.early_stopping.model_dump() if cfg.early_stopping else {}
     every = {"folder": run_dir, "steps_between_validations": cfg.steps_between_validations}
     return [{"class_path": "lightning_modules.early_stopping.EarlyStopping", "init_args": every | rule}]
+
+
+def _samples(cfg: PretrainConfig, run_dir: str, tokenizer_dir: str) -> list[dict[str, Any]]:
+    """The callback that continues prompts, which a masked model cannot."""
+    if cfg.model.objective == "masked":
+        return []
+    asked = {"folder": run_dir, "tokenizer": tokenizer_dir, "prompts": list(cfg.prompts), "seed": cfg.seed}
+    return [{"class_path": "lightning_modules.callbacks.ValidationSamples", "init_args": asked}]

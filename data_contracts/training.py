@@ -7,7 +7,7 @@ from typing import Literal
 from pydantic import Field, model_validator
 
 from data_contracts.model import Model
-from data_contracts.network import NetworkConfig
+from data_contracts.network import MaskingConfig, NetworkConfig
 from data_contracts.optimizers import OptimizerConfig
 from data_contracts.units import Duration, DurationField
 
@@ -23,6 +23,7 @@ class PretrainConfig(Model):
     """预训练: BLOCKS -> checkpoint."""
 
     model: NetworkConfig = Field(default_factory=NetworkConfig, description="模型结构")
+    masking: MaskingConfig = Field(default_factory=MaskingConfig, description="整词掩码, 只用于 bert, modernbert")
     optimizer: OptimizerConfig = Field(default_factory=OptimizerConfig, description="优化器与学习率")
     duration: DurationField = Field(
         Duration(amount=2e6, unit="tokens"),

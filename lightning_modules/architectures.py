@@ -6,17 +6,26 @@ What a row does not say is asked of the network itself, so that it also holds fo
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any, Literal, NamedTuple
+from typing import Any, NamedTuple
 
 from torch import nn
-from transformers import AutoModelForCausalLM, LlamaConfig, PreTrainedConfig, PreTrainedModel, Qwen3Config
+from transformers import (
+    AutoModelForCausalLM,
+    AutoModelForMaskedLM,
+    BertConfig,
+    LlamaConfig,
+    ModernBertConfig,
+    PreTrainedConfig,
+    PreTrainedModel,
+    Qwen3Config,
+)
 from transformers.modeling_layers import GradientCheckpointingLayer
 from transformers.models.auto import CONFIG_MAPPING
+from transformers.pytorch_utils import Conv1D
 
-from data_contracts.network import ArchitectureName, NetworkConfig
+from data_contracts.network import GLOBAL_EVERY, WINDOW, ArchitectureName, NetworkConfig, Objective
 
-Objective = Literal["causal"]
-AUTO: dict[Objective, Any] = {"causal": AutoModelForCausalLM}
+AUTO: dict[Objective, Any] = {"causal": AutoModelForCausalLM, "masked": AutoModelForMaskedLM}
 
 
 class Tokens(NamedTuple):
@@ -47,22 +56,42 @@ def _decoder(cfg: NetworkConfig, tokens: Tokens) -> dict[str, Any]:
     }
 
 
-class Architecture(NamedTuple):
-    """A row: what the network is trained for, and its Hugging Face config."""
+def _encoder(cfg: NetworkConfig, tokens: Tokens) -> dict[str, Any]:
+    separators = dict.fromkeys(("bos_token_id", "eos_token_id", "cls_token_id", "sep_token_id"), tokens.separator_id)
+    return separators | {
+        "vocab_size": tokens.vocab_size,
+        "hidden_size": cfg.width,
+        "intermediate_size": cfg.feed_forward,
+        "num_hidden_layers": cfg.layers,
+        "num_attention_heads": cfg.heads,
+        "max_position_embeddings": tokens.block_tokens,
+        "tie_word_embeddings": cfg.tie_embeddings,
+        "pad_token_id": tokens.pad_id,
+    }
 
-    objective: Objective
-    config: Callable[[NetworkConfig, Tokens], PreTrainedConfig]
+
+def _bert(cfg: NetworkConfig, tokens: Tokens) -> PreTrainedConfig:
+    dropout = {"hidden_dropout_prob": cfg.dropout, "attention_probs_dropout_prob": cfg.dropout}
+    return BertConfig(**_encoder(cfg, tokens), **dropout, use_cache=False)
 
 
-ARCHITECTURES: dict[ArchitectureName, Architecture] = {
-    "llama": Architecture("causal", lambda cfg, tokens: LlamaConfig(**_decoder(cfg, tokens))),
-    "qwen3": Architecture("causal", lambda cfg, tokens: Qwen3Config(**_decoder(cfg, tokens))),
+def _modernbert(cfg: NetworkConfig, tokens: Tokens) -> PreTrainedConfig:
+    dropout = dict.fromkeys(("attention_dropout", "embedding_dropout", "mlp_dropout"), cfg.dropout)
+    attention = {"global_attn_every_n_layers": GLOBAL_EVERY, "local_attention": WINDOW}
+    return ModernBertConfig(**_encoder(cfg, tokens), **dropout, **attention)
+
+
+ARCHITECTURES: dict[ArchitectureName, Callable[[NetworkConfig, Tokens], PreTrainedConfig]] = {
+    "llama": lambda cfg, tokens: LlamaConfig(**_decoder(cfg, tokens)),
+    "qwen3": lambda cfg, tokens: Qwen3Config(**_decoder(cfg, tokens)),
+    "bert": _bert,
+    "modernbert": _modernbert,
 }
 
 
 def hugging_face_config(cfg: NetworkConfig, tokens: Tokens) -> PreTrainedConfig:
     """The Hugging Face config of a model config."""
-    return ARCHITECTURES[cfg.architecture].config(cfg, tokens)
+    return ARCHITECTURES[cfg.architecture](cfg, tokens)
 
 
 def config_from(plain: dict[str, Any]) -> PreTrainedConfig:
@@ -75,6 +104,29 @@ def built(config: PreTrainedConfig, objective: Objective) -> PreTrainedModel:
     """A network with random weights, in fp32."""
     network: PreTrainedModel = AUTO[objective].from_config(config, attn_implementation="sdpa")
     return network
+
+
+class Cost(NamedTuple):
+    """What a network costs, counted on the network itself, so that it holds for one that came from elsewhere too."""
+
+    parameters: int
+    flops_per_token: float  # forward and backward, of a token of a block
+
+
+def cost_of(network: PreTrainedModel, objective: Objective, block_tokens: int) -> Cost:
+    """Count a dense network: 6 FLOPs a weight of a matrix product, and attention, halved where it is causal.
+
+    A layer that says it sees a window is counted with that window. data_contracts/network.py has the same as formulas.
+    """
+    config = network.config.get_text_config()
+    products = [m.weight.numel() for m in network.modules() if isinstance(m, nn.Linear | Conv1D)]
+    head_width = getattr(config, "head_dim", None) or config.hidden_size // config.num_attention_heads
+    kinds = getattr(config, "layer_types", None) or ["full_attention"] * config.num_hidden_layers
+    window = getattr(config, "sliding_window", None) or block_tokens
+    seen = {"sliding_attention": min(block_tokens, 2 * window + 1 if objective == "masked" else window)}
+    attended = sum(seen.get(kind, block_tokens) for kind in kinds) / (2 if objective == "causal" else 1)
+    flops = 6.0 * sum(products) + 12.0 * config.num_attention_heads * head_width * attended
+    return Cost(sum(p.numel() for p in network.parameters()), flops)
 
 
 def layers_of(network: nn.Module) -> list[nn.Module]:

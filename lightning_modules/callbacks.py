@@ -60,7 +60,7 @@ class TrainingRecord(Callback):
         half = pl_module.sharded_bf16 or "bf16" in str(trainer.precision)
         peak = matmul_flops_per_second(pl_module.device, torch.bfloat16 if half else torch.float32)
         self._peak = float(summed(torch.tensor(peak, dtype=torch.float64, device=pl_module.device)))
-        self._token_flops = pl_module.flops_per_token
+        self._token_flops = pl_module.cost.flops_per_token
         if trainer.is_global_zero:
             from torch.utils.tensorboard import SummaryWriter  # a second of imports, on rank 0 only
 
@@ -71,7 +71,7 @@ class TrainingRecord(Callback):
                 "train_start",
                 step=step,
                 max_steps=pl_module.max_steps,
-                parameters=sum(p.numel() for p in pl_module.network.parameters()),
+                parameters=pl_module.cost.parameters,
                 devices=trainer.world_size,
                 device=pl_module.device.type,
                 precision="bf16" if half else "32",

@@ -6,7 +6,7 @@ from typing import ClassVar
 
 import torch
 
-from lightning_modules.architectures import Objective
+from data_contracts.network import Objective
 from lightning_modules.block_files import Batch
 from lightning_modules.language_model import LanguageModel
 

@@ -15,6 +15,8 @@ from lightning.pytorch.cli import LightningArgumentParser, LightningCLI
 from transformers.utils.logging import disable_progress_bar
 
 from data_contracts.errors import StoreError
+from data_contracts.network import Objective
+from lightning_modules.architectures import Cost
 from lightning_modules.checkpointing import CheckpointFolder, write_durably
 from lightning_modules.events import emit
 from lightning_modules.export import export_run, figures_of
@@ -53,6 +55,7 @@ class TrainingCLI(LightningCLI):
         parser.add_argument("--run.tokenizer", type=str, required=True, help="词表目录 (tokenizer folder)")
         parser.add_argument("--run.precision", type=str, default="auto", help="auto | 32 | bf16")
         parser.add_argument("--run.minutes", type=float | None, default=None, help="时长, 分钟 (instead of max_steps)")
+        parser.add_argument("--run.mask_id", type=int | None, default=None, help="掩码词元 (the mask, if masked)")
         parser.add_argument("--run.lineage", type=dict[str, Any], default={}, help="血缘, 写入模型卡 (for the card)")
 
     def before_instantiate_classes(self) -> None:
@@ -99,10 +102,10 @@ class TrainingCLI(LightningCLI):
             dist.barrier()
             dist.destroy_process_group()
         if self.trainer.global_rank == 0:
-            finish(run, last)
+            finish(run, last, self.model.objective, self.model.cost)
 
 
-def finish(run: dict[str, Any], step: int) -> dict[str, Any]:
+def finish(run: dict[str, Any], step: int, objective: Objective, cost: Cost) -> dict[str, Any]:
     """Export the run's last checkpoint and write result.json, which marks the run as finished."""
     folder = Path(run["run"]["folder"])
     emit("phase", name="export", step=step)
@@ -110,6 +113,8 @@ def finish(run: dict[str, Any], step: int) -> dict[str, Any]:
     speed = StepTable(folder / "speed.csv", SPEED).last()
     result = {
         **figures_of(run, step),
+        **cost._asdict(),
+        "objective": objective,
         "step": step,
         "ended": "early" if step < run["trainer"]["max_steps"] else "last step",
         "tokens_per_second": speed.get("tokens_per_second"),

@@ -16,16 +16,18 @@ from typing import Any
 
 import torch
 import torch.distributed.checkpoint as dcp
-from tokenizers import Tokenizer
+from tokenizers import AddedToken, Tokenizer
 from transformers import GenerationConfig, PreTrainedModel
 
 from data_contracts.errors import StoreError
-from lightning_modules.architectures import built, config_from
+from data_contracts.network import Objective
+from lightning_modules.architectures import built, config_from, cost_of
 from lightning_modules.checkpointing import CheckpointFolder, replace_durably
 from lightning_modules.metrics import METRICS, VALIDATION, StepTable
 from lightning_modules.model_card import model_card
 
 PREFIX = "network."
+MASK = "<|mask|>"
 
 
 def network_of(checkpoint: Path) -> tuple[PreTrainedModel, dict[str, Any]]:
@@ -44,7 +46,8 @@ def network_of(checkpoint: Path) -> tuple[PreTrainedModel, dict[str, Any]]:
     else:
         weights = state["state_dict"]
     network.load_state_dict({name.removeprefix(PREFIX): tensor for name, tensor in weights.items()})
-    return network.eval(), state["TokenBlocks"]
+    data: dict[str, Any] = next(part for name, part in state.items() if name.endswith("TokenBlocks"))
+    return network.eval(), data
 
 
 def export_checkpoint(
@@ -55,18 +58,37 @@ def export_checkpoint(
     pad_id: int,
     figures: dict[str, Any],
     lineage: dict[str, Any],
+    mask_id: int | None = None,
 ) -> Path:
     """Write `folder` as a whole, replacing what was there; returns it.
 
     Args:
         figures: measured values for the model card, by name.
         lineage: versions, sources and licences for the model card.
+        mask_id: what hides a token, of a masked model.
     """
     network, data = network_of(checkpoint)
     separator_id = int(network.config.eos_token_id)
     temporary = folder.with_name(f".{folder.name}.tmp")
     shutil.rmtree(temporary, ignore_errors=True)
     temporary.mkdir(parents=True)
+    if mask_id is None:
+        _make_generative(network, separator_id, pad_id)
+    network.save_pretrained(temporary)
+    special = {"bos_token": separator_id, "eos_token": separator_id, "pad_token": pad_id}
+    if mask_id is not None:
+        special |= {"cls_token": separator_id, "sep_token": separator_id, "mask_token": mask_id}
+    _write_tokenizer(tokenizer_dir, temporary, special, network.config.max_position_embeddings)
+    objective: Objective = "causal" if mask_id is None else "masked"
+    cost = cost_of(network, objective, network.config.max_position_embeddings)
+    figures = {"flops_per_token": cost.flops_per_token, **figures, "data_hash": data["data_hash"], "seed": data["seed"]}
+    (temporary / "README.md").write_text(model_card(network, objective, figures, lineage), encoding="utf-8")
+    replace_durably(temporary, folder)
+    return folder
+
+
+def _make_generative(network: PreTrainedModel, separator_id: int, pad_id: int) -> None:
+    """What `generate` reads."""
     network.config.use_cache = True
     network.config.pad_token_id = pad_id
     network.generation_config = GenerationConfig(
@@ -77,31 +99,29 @@ def export_checkpoint(
         temperature=0.8,
         top_p=0.95,
     )
-    network.save_pretrained(temporary)
-    _write_tokenizer(tokenizer_dir, temporary, separator_id, pad_id, network.config.max_position_embeddings)
-    figures = {**figures, "data_hash": data["data_hash"], "seed": data["seed"]}
-    (temporary / "README.md").write_text(model_card(network, figures, lineage), encoding="utf-8")
-    replace_durably(temporary, folder)
-    return folder
 
 
-def _write_tokenizer(source: Path, target: Path, separator_id: int, pad_id: int, block_tokens: int) -> None:
-    """tokenizer.json unchanged, and a config that makes AutoTokenizer read exactly that file."""
+def _write_tokenizer(source: Path, target: Path, special: dict[str, int], block_tokens: int) -> None:
+    """tokenizer.json, and a config that makes AutoTokenizer read exactly that file.
+
+    The file is copied unchanged unless the model has a mask that the tokenizer lacks: then it has one more token.
+    """
     shutil.copyfile(source / "tokenizer.json", target / "tokenizer.json")
     tokenizer = Tokenizer.from_file(str(source / "tokenizer.json"))
-    separator, pad = tokenizer.id_to_token(separator_id), tokenizer.id_to_token(pad_id)
-    if separator is None or pad is None:
-        raise StoreError(
-            f"{source}/tokenizer.json has no token {separator_id} or {pad_id}; it is not the run's tokenizer"
-        )
-    special = {"bos_token": separator, "eos_token": separator, "pad_token": pad}
+    if special.get("mask_token") == tokenizer.get_vocab_size():
+        tokenizer.add_special_tokens([AddedToken(MASK, special=True, normalized=False)])
+        tokenizer.save(str(target / "tokenizer.json"))
+    named = {name: tokenizer.id_to_token(number) for name, number in special.items()}
+    missing = [special[name] for name, token in named.items() if token is None]
+    if missing:
+        raise StoreError(f"{source}/tokenizer.json has no token {missing[0]}; it is not the run's tokenizer")
     config = {
-        **special,
+        **named,
         "clean_up_tokenization_spaces": False,
         "model_max_length": block_tokens,
         "tokenizer_class": "PreTrainedTokenizerFast",
     }
-    for name, value in (("tokenizer_config.json", config), ("special_tokens_map.json", special)):
+    for name, value in (("tokenizer_config.json", config), ("special_tokens_map.json", named)):
         text = json.dumps(value, ensure_ascii=False, indent=2, sort_keys=True)
         (target / name).write_text(text + "\n", encoding="utf-8")
 
@@ -123,6 +143,7 @@ def export_run(run: dict[str, Any], folder: Path | None = None) -> Path:
         pad_id=int(run["model"]["init_args"]["pad_id"]),
         figures=figures_of(run, found.step),
         lineage=run["run"].get("lineage") or {},
+        mask_id=run["run"].get("mask_id"),
     )
 
 

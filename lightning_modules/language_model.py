@@ -15,9 +15,9 @@ from torch.nn.utils import clip_grad_norm_
 from torch.optim import Optimizer
 from transformers import PreTrainedModel
 
-from data_contracts.network import NetworkConfig, flops_per_token
+from data_contracts.network import NetworkConfig, Objective
 from data_contracts.optimizers import OptimizerConfig, learning_rate_share
-from lightning_modules.architectures import Objective, Tokens, built, hugging_face_config
+from lightning_modules.architectures import Cost, Tokens, built, cost_of, hugging_face_config
 from lightning_modules.block_files import IGNORED, Batch
 from lightning_modules.optimizers import optimizer_of, schedule
 from lightning_modules.strategies import shard, summed
@@ -28,6 +28,7 @@ class LanguageModel(pl.LightningModule):
 
     objective: ClassVar[Objective]
     network: PreTrainedModel
+    cost: Cost
 
     def __init__(
         self,
@@ -58,12 +59,12 @@ class LanguageModel(pl.LightningModule):
         super().__init__()
         tokens = Tokens(vocab_size, separator_id, pad_id, block_tokens)
         self.config = hugging_face_config(NetworkConfig(**network), tokens)
-        self.flops_per_token = flops_per_token(NetworkConfig(**network), vocab_size, block_tokens)
         self.optimizer_config = OptimizerConfig(**optimizer)
         self.separator_id, self.pad_id, self.block_tokens = separator_id, pad_id, block_tokens
         self.max_steps, self.seed = max_steps, seed
         self.train_chars_per_token, self.validation_chars = train_chars_per_token, validation_chars
         self.label_smoothing = label_smoothing
+        self.target_ratio = 1.0  # targets a position
         self.wants_compile, self.sharded_bf16 = compile, sharded_bf16
         self.step_sums: torch.Tensor | None = None  # (2,) float64: summed loss in nats, targets counted; of one step
         self.held_out_sums = torch.zeros(2, dtype=torch.float64)  # the same of a whole held-out split
@@ -77,6 +78,7 @@ class LanguageModel(pl.LightningModule):
         with torch.random.fork_rng():
             torch.manual_seed(self.seed)
             self.network = built(self.config, self.objective)
+        self.cost = cost_of(self.network, self.objective, self.block_tokens)
         if self._device_mesh is not None:
             shard(self.network, self._device_mesh, self.sharded_bf16)
         if self.wants_compile:
@@ -98,14 +100,14 @@ class LanguageModel(pl.LightningModule):
         return nats, sums
 
     def training_step(self, batch: Batch, batch_idx: int) -> torch.Tensor:
-        """Loss in nats, divided by the positions of the micro-batch.
+        """Loss in nats, divided by as many targets as the positions of the micro-batch have on average.
 
-        Dividing by positions, not by targets counted, makes the gradient of a step independent of how its blocks are
+        Dividing by them, not by targets counted, makes the gradient of a step independent of how its blocks are
         cut into micro-batches and processes. The loss that is reported is divided by targets counted.
         """
         nats, sums = self._summed_loss(batch, self.label_smoothing)
         self.step_sums = sums if self.step_sums is None else self.step_sums + sums
-        return nats / batch["targets"].numel()
+        return nats / (batch["targets"].numel() * self.target_ratio)
 
     def take_step_sums(self) -> torch.Tensor:
         """(2,) sums of the step that just ended, of this process; starts the next step."""

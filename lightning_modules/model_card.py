@@ -6,7 +6,10 @@ from typing import Any
 
 from transformers import PreTrainedModel
 
+from data_contracts.network import Objective
+
 LABELS = {
+    "flops_per_token": "训练一个词元的浮点运算 FLOPs per token (forward and backward)",
     "steps": "训练步数 steps",
     "tokens": "训练词元 tokens seen",
     "train_loss": "末步训练损失 loss of the last step (nats/token)",
@@ -17,51 +20,67 @@ LABELS = {
 }
 
 
-def model_card(network: PreTrainedModel, figures: dict[str, Any], lineage: dict[str, Any]) -> str:
+KINDS: dict[Objective, dict[str, str]] = {
+    "causal": {
+        "task": "text-generation",
+        "tag": "causal-lm",
+        "about": """由字流从零预训练的因果语言模型, 结构为 {architecture}. A causal language model of the {architecture}
+architecture, pretrained from random weights by ziliu (字流). 它是基座模型: 只会续写, 未经指令微调或安全对齐.
+It is a base model: it continues text and was neither instruction-tuned nor aligned.""",
+        "use": """from transformers import AutoModelForCausalLM, AutoTokenizer
+
+tokenizer = AutoTokenizer.from_pretrained("PATH")
+model = AutoModelForCausalLM.from_pretrained("PATH")
+# 每篇文档以分隔符开头 every document begins with the separator
+ids = tokenizer(tokenizer.bos_token + "今天", return_tensors="pt", add_special_tokens=False)
+print(tokenizer.decode(model.generate(**ids, max_new_tokens=60)[0]))""",
+    },
+    "masked": {
+        "task": "fill-mask",
+        "tag": "masked-lm",
+        "about": """由字流从零预训练的掩码语言模型, 结构为 {architecture}, 整词掩码. A masked language model of the
+{architecture} architecture, pretrained from random weights by ziliu (字流) on hidden whole words.
+它用来微调: 分类, 序列标注, 检索. It is there to be fine-tuned: classification, tagging, retrieval.""",
+        "use": """from transformers import AutoModelForMaskedLM, AutoTokenizer
+
+tokenizer = AutoTokenizer.from_pretrained("PATH")
+model = AutoModelForMaskedLM.from_pretrained("PATH")
+# 每篇文档以分隔符开头 every document begins with the separator
+ids = tokenizer(tokenizer.bos_token + "今天" + tokenizer.mask_token, return_tensors="pt", add_special_tokens=False)
+print(tokenizer.decode(model(**ids).logits[0, -1].argmax()))""",
+    },
+}
+
+
+def model_card(network: PreTrainedModel, objective: Objective, figures: dict[str, Any], lineage: dict[str, Any]) -> str:
     """The whole text.
 
     Args:
         figures: values by the names in LABELS; None is shown as not measured.
         lineage: any nested plain values; shown as a list, never interpreted.
     """
-    config, parameters = network.config, network.num_parameters()
-    shape = (
-        f"| 参数 parameters | {parameters:,} |\n"
-        f"| 层 layers x 宽 width x 头 heads (键值头 kv) | {config.num_hidden_layers} x {config.hidden_size} x "
-        f"{config.num_attention_heads} ({config.num_key_value_heads}) |\n"
-        f"| 前馈 ffn | {config.intermediate_size} |\n"
-        f"| 词表 vocabulary | {config.vocab_size:,} |\n"
-        f"| 训练块长 trained context | {config.max_position_embeddings} |\n"
-    )
+    config, kind = network.config, KINDS[objective]
     rows = "".join(f"| {LABELS.get(k, k)} | {_figure(v)} |\n" for k, v in figures.items())
     return f"""---
 language: [zh]
 library_name: transformers
-pipeline_tag: text-generation
-tags: [ziliu, causal-lm]
+pipeline_tag: {kind["task"]}
+tags: [ziliu, {kind["tag"]}]
 ---
 # 字流 ziliu 语言模型 · language model
 
-由字流从零预训练的因果语言模型, 结构为 {config.model_type}. A causal language model of the {config.model_type}
-architecture, pretrained from random weights by ziliu (字流). 它是基座模型: 只会续写, 未经指令微调或安全对齐.
-It is a base model: it continues text and was neither instruction-tuned nor aligned.
+{kind["about"].format(architecture=config.model_type)}
 
 | 模型 model | |
 |---|---|
-{shape}
+{_shape(network)}
 | 训练 training | |
 |---|---|
 {rows}
 ## 用法 · use
 
 ```python
-from transformers import AutoModelForCausalLM, AutoTokenizer
-
-tokenizer = AutoTokenizer.from_pretrained("PATH")
-model = AutoModelForCausalLM.from_pretrained("PATH")
-# 每篇文档以分隔符开头 every document begins with the separator
-ids = tokenizer(tokenizer.bos_token + "今天", return_tensors="pt", add_special_tokens=False)
-print(tokenizer.decode(model.generate(**ids, max_new_tokens=60)[0]))
+{kind["use"]}
 ```
 
 ## 数据血缘 · data lineage
@@ -72,10 +91,25 @@ print(tokenizer.decode(model.generate(**ids, max_new_tokens=60)[0]))
 """
 
 
+def _shape(network: PreTrainedModel) -> str:
+    config = network.config
+    key_value = getattr(config, "num_key_value_heads", None) or config.num_attention_heads
+    return (
+        f"| 参数 parameters | {network.num_parameters():,} |\n"
+        f"| 层 layers x 宽 width x 头 heads (键值头 kv) | {config.num_hidden_layers} x {config.hidden_size} x "
+        f"{config.num_attention_heads} ({key_value}) |\n"
+        f"| 前馈 ffn | {config.intermediate_size} |\n"
+        f"| 词表 vocabulary | {config.vocab_size:,} |\n"
+        f"| 训练块长 trained context | {config.max_position_embeddings} |\n"
+    )
+
+
 def _figure(value: Any) -> str:
     if value is None:
         return "未测 not measured"
-    return f"{value:.4f}" if isinstance(value, float) else f"{value:,}" if isinstance(value, int) else str(value)
+    if isinstance(value, float):
+        return f"{value:,.0f}" if value >= 1e6 else f"{value:.4f}"
+    return f"{value:,}" if isinstance(value, int) else str(value)
 
 
 def _listed(value: Any, depth: int = 0) -> str:

@@ -27,6 +27,7 @@ STATES = {"made": "新做 made", "cached": "已缓存 Cached", "earlier": "先�
 QUIET = (".required", ".pattern", ".minLength", ".maxLength", ".minimum", ".maximum", "schema.columns")
 FIGURES = {
     "parameters": "参数 parameters",
+    "flops_per_token": "每词元浮点运算 FLOPs per token",
     "steps": "步 steps",
     "ended": "结束于 ended",
     "tokens": "词元 tokens",

@@ -3,13 +3,13 @@ from __future__ import annotations
 import pytest
 from pydantic import ValidationError
 
-from data_contracts.network import NetworkConfig, parameters
+from data_contracts.network import MaskingConfig, NetworkConfig, parameters
 
 
 def test_the_default_is_what_it_always_was() -> None:
     cfg = NetworkConfig()
     assert (cfg.architecture, cfg.layers, cfg.width, cfg.heads, cfg.feed_forward) == ("llama", 6, 384, 6, 1024)
-    assert parameters(cfg, 16_384) == 16_913_280
+    assert parameters(cfg, 16_384, 256) == 16_913_280
 
 
 def test_a_size_is_one_dial_and_single_values_override_it() -> None:
@@ -31,9 +31,16 @@ def test_the_default_ffn_width_is_8_thirds_in_steps_of_64() -> None:
         ({"width": 100, "heads": 3}, "width 100 is not a multiple of heads 3"),
         ({"heads": 6, "kv_heads": 4}, "heads 6 is not a multiple of kv_heads 4"),
         ({"width": 15, "heads": 5}, "head width 3 is odd"),
+        ({"architecture": "bert", "kv_heads": 3}, "leave kv_heads out"),
+        ({"architecture": "bert", "tie_embeddings": False}, "leave tie_embeddings out"),
         ({"size": "3M"}, "'2M', '15M'"),
     ],
 )
 def test_an_impossible_shape_is_named(values: dict[str, object], told: str) -> None:
     with pytest.raises(ValidationError, match=told):
         NetworkConfig(**values)
+
+
+def test_more_than_everything_cannot_be_replaced() -> None:
+    with pytest.raises(ValidationError, match="more than 1"):
+        MaskingConfig(hidden_ratio=0.8, random_ratio=0.3)

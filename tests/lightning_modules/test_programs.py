@@ -74,6 +74,35 @@ def test_kill_9_then_the_same_command_gives_the_same_run(
     assert weights(run) == weights(uninterrupted)
 
 
+@pytest.mark.parametrize("kind", ["bert", "modernbert"])
+def test_a_masked_model_killed_and_started_again_gives_the_same_run(corpus: Any, tmp_path: Path, kind: str) -> None:
+    masked = {
+        **LONG,
+        "duration": "15 steps",
+        "model": {"architecture": kind, "layers": 2, "heads": 2, "width": 32, "dropout": 0.1},
+    }
+    whole, cut = (write_run(corpus, tmp_path / name, **masked) for name in ("whole", "cut"))
+    finish(whole)
+    process = start(cut)
+    wait_for_step(cut, 8, process)
+    os.killpg(process.pid, signal.SIGKILL)
+    process.wait()
+    finish(cut)
+    assert losses(cut) == losses(whole)
+    assert weights(cut) == weights(whole)
+
+
+@pytest.mark.parametrize("strategy", ["ddp", "fsdp"])
+def test_two_processes_train_a_masked_model_like_one(corpus: Any, tmp_path: Path, strategy: str) -> None:
+    masked = {**LONG, "duration": "15 steps", "model": {"architecture": "bert", "layers": 2, "heads": 2, "width": 32}}
+    alone, pair = write_run(corpus, tmp_path / "one", **masked), tmp_path / "two"
+    finish(alone)
+    pair = write_run(corpus, pair, **masked, strategy=strategy, devices=2)
+    finish(pair, devices=2)
+    one, two = ([float(x) for x in losses(run)] for run in (alone, pair))
+    assert two == pytest.approx(one, rel=1e-6)
+
+
 @pytest.mark.parametrize(("strategy", "optimizer"), [("ddp", "adamw"), ("fsdp", "adamw"), ("fsdp", "muon")])
 def test_two_processes_give_the_losses_of_one(corpus: Any, tmp_path: Path, strategy: str, optimizer: str) -> None:
     small = {"layers": 2, "heads": 2, "width": 32, "dropout": 0.0}

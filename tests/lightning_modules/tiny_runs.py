@@ -72,7 +72,10 @@ def stream(documents: list[list[int]], block: int = BLOCK) -> list[int]:
 def token_file(path: Path, ids: list[int], chars: int) -> BlockFile:
     np.array(ids, dtype="<u2").tofile(path)
     digest = hashlib.sha256(path.read_bytes()).hexdigest()
-    return BlockFile(path=str(path), sha256=digest, tokens=len(ids), chars=chars)
+    begins = [i < 2 or i % 3 > 0 for i in ids]  # invented words of some tokens each
+    words = path.with_suffix(".words")
+    np.packbits(begins, bitorder="little").tofile(words)
+    return BlockFile(path=str(path), sha256=digest, tokens=len(ids), chars=chars, words=str(words))
 
 
 def make_tokenizer(documents: list[str]) -> Tokenizer:

@@ -1,0 +1,80 @@
+"""掩码语言模型 masked language model: hidden words are guessed from all of their document. The module and its data."""
+
+from __future__ import annotations
+
+from typing import Any, ClassVar
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from transformers import PreTrainedConfig
+
+from data_contracts.network import MaskingConfig, Objective
+from lightning_modules.block_files import Batch, BlockSource, positions_in_documents
+from lightning_modules.language_model import LanguageModel
+from lightning_modules.token_blocks import TokenBlocks
+from lightning_modules.word_masks import WordMasker
+
+
+def document_masks(positions: torch.Tensor, config: PreTrainedConfig) -> torch.Tensor | dict[str, torch.Tensor]:
+    """Who sees whom, (B, 1, T, T) bool, from (B, T) positions that restart with each document.
+
+    transformers tells packed documents apart by their positions for causal models only; for others a mask of four
+    dimensions is taken as it is. A model whose layers differ wants one for each kind of layer.
+    """
+    document = (positions == 0).cumsum(1)  # (B, T)
+    together = (document[:, None, :, None] == document[:, None, None, :]).contiguous()  # (B, 1, T, T)
+    kinds = set(getattr(config, "layer_types", None) or ())
+    if "sliding_attention" not in kinds:
+        return together
+    place = torch.arange(positions.shape[1], device=positions.device)
+    near = (place[:, None] - place[None, :]).abs() <= int(config.sliding_window)  # (T, T)
+    return {"full_attention": together, "sliding_attention": together & near}
+
+
+class MaskedLanguageModel(LanguageModel):
+    """LightningModule of a masked language model."""
+
+    objective: ClassVar[Objective] = "masked"
+
+    def __init__(self, mask_ratio: float, **shared: Any) -> None:
+        """Everything that a LanguageModel takes.
+
+        Args:
+            mask_ratio: share of the tokens that are to be guessed; the loss of a step is divided by so many.
+        """
+        super().__init__(**shared)
+        self.target_ratio = mask_ratio
+
+    def logits(self, batch: Batch) -> torch.Tensor:
+        """(B, T, V) scores of the token that stands at each position."""
+        mask = document_masks(batch["positions"], self.network.config)
+        made = self.network(input_ids=batch["inputs"], position_ids=batch["positions"], attention_mask=mask)
+        logits: torch.Tensor = made.logits
+        return logits
+
+
+class MaskedTokenBlocks(TokenBlocks):
+    """LightningDataModule that masks whole words; which, is decided by the seed and the number of the sample alone."""
+
+    def __init__(self, mask_id: int, special_ids: list[int], masking: dict[str, Any], **shared: Any) -> None:
+        """Everything that TokenBlocks takes.
+
+        Args:
+            mask_id: the id that hides a token.
+            special_ids: ids that are no text.
+            masking: a MaskingConfig as plain values.
+        """
+        super().__init__(**shared)
+        self.masking = masking
+        self.masker = WordMasker(MaskingConfig(**masking), shared["vocab_size"], mask_id, tuple(special_ids))
+
+    def batch(self, source: BlockSource, numbers: NDArray[np.int64], samples: NDArray[np.int64], seed: int) -> Batch:
+        """A micro-batch of the numbered blocks; a block is its first T tokens, for nothing is shifted."""
+        tokens, begins = source.gather(numbers)[:, :-1], source.gather_words(numbers)[:, :-1]  # (B, T) each
+        inputs, targets = self.masker(tokens, begins, samples, seed)
+        positions = positions_in_documents(tokens, self.separator_id)
+        return {n: torch.from_numpy(a) for n, a in (("inputs", inputs), ("targets", targets), ("positions", positions))}
+
+    def _identity(self) -> dict[str, Any]:
+        return {**super()._identity(), "masking": self.masking}
