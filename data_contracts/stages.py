@@ -206,7 +206,7 @@ class VocabConfig(Model):
     size: int = Field(16_384, ge=300, le=1_000_000, description="词元数, 含特殊词元 (tokens, specials included)")
     sample_bytes: Bytes = Field(
         20_000_000,
-        description="训练样本字节数上限, 按文档散列选取; 训练约需 75 倍于此的内存 (RAM is 75x)",
+        description="训练样本字节数上限, 按文档散列选取; 训练约需 35 倍于此的内存 (RAM is 35x)",
     )
     min_frequency: int = Field(2, ge=1, description="合并的最低次数")
 

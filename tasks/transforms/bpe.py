@@ -1,4 +1,4 @@
-"""词元 bpe: byte-level BPE in the form of Hugging Face's tokenizer.json, trained by `tokenizers`.
+"""词元 bpe: byte-level BPE in the form of Hugging Face's tokenizer.json, trained as `tokenizers` does, to the byte.
 
 The regular expression is Qwen2's, to the letter: gigatoken and the rest of the ecosystem know it by its text. There is
 no normaliser, so decoding gives back every byte. gigatoken can train too, three times cheaper, but by GPT-2's
@@ -11,16 +11,18 @@ Two ids are special. The text of a document must never become one of them, whate
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Sequence
+from collections import Counter
+from collections.abc import Sequence
 from functools import cached_property, lru_cache
 from typing import Any, NamedTuple, Protocol
 
 import numpy as np
 import numpy.typing as npt
-from tokenizers import Regex, Tokenizer, decoders, models, pre_tokenizers, trainers
+from tokenizers import Regex, Tokenizer, decoders, models, pre_tokenizers
 
 from tasks.transforms import bpe_kernel
-from tasks.transforms.bpe_tables import tables
+from tasks.transforms.bpe_tables import byte_characters, tables
+from tasks.transforms.bpe_trainer import learnt
 from tasks.transforms.flat_text import batches, offsets_of
 
 SEPARATOR, PAD = "<|endoftext|>", "<|pad|>"
@@ -52,12 +54,21 @@ class Encoder(Protocol):
         ...
 
 
-def train(texts: Iterable[str], size: int, min_frequency: int) -> str:
+def train(texts: Sequence[str], size: int, min_frequency: int) -> str:
     """The text of a tokenizer.json. Fewer than `size` tokens when the texts do not give as many merges.
 
     The same texts give the same bytes: ties are broken by token ids, and the alphabet is all 256 bytes.
     """
-    tokenizer = Tokenizer(models.BPE())
+    characters = byte_characters()
+    value = {character: byte for byte, character in enumerate(characters)}
+    names = [SEPARATOR, PAD, *sorted(characters)]
+    known = [bytes(value[c] for c in name) for name in names]
+    merges = []
+    for left, right, joined in learnt(piece_counts(texts), known, size, min_frequency, MAX_TOKEN_BYTES).tolist():
+        if joined == len(names):
+            names.append(names[left] + names[right])
+        merges.append((names[left], names[right]))
+    tokenizer = Tokenizer(models.BPE(vocab={name: number for number, name in enumerate(names)}, merges=merges))
     tokenizer.pre_tokenizer = pre_tokenizers.Sequence(
         [
             pre_tokenizers.Split(Regex(QWEN2), "isolated"),
@@ -65,17 +76,32 @@ def train(texts: Iterable[str], size: int, min_frequency: int) -> str:
         ]
     )
     tokenizer.decoder = decoders.ByteLevel()
-    trainer = trainers.BpeTrainer(
-        vocab_size=size,
-        min_frequency=min_frequency,
-        special_tokens=[SEPARATOR, PAD],
-        initial_alphabet=pre_tokenizers.ByteLevel.alphabet(),
-        max_token_length=MAX_TOKEN_BYTES,
-        show_progress=False,
-    )
-    tokenizer.train_from_iterator(texts, trainer)
+    tokenizer.add_special_tokens([SEPARATOR, PAD])
     made: str = tokenizer.to_str(pretty=True)
     return made
+
+
+def piece_counts(texts: Sequence[str]) -> Counter[bytes]:
+    """How often each piece, between which nothing is ever joined, stands in texts."""
+    found: Counter[bytes] = Counter()
+    split = pre_tokenizers.Split(Regex(QWEN2), "isolated")
+    for part in batches(texts):
+        flat, offsets = _flat(texts[part])
+        ends, counts = np.empty(len(flat), dtype=np.int64), np.empty(len(offsets) - 1, dtype=np.int64)
+        raw = np.frombuffer(flat, dtype=np.uint8)
+        ends = ends[: bpe_kernel.pieces(raw, offsets, bpe_kernel.kinds(), ends, counts)]
+        starts, there = np.roll(ends, 1), counts > 0
+        starts[offsets_of(np.maximum(counts, 0))[:-1][there]] = offsets[:-1][there]
+        found.update(flat[start:end] for start, end in zip(starts.tolist(), ends.tolist(), strict=True))
+        for undone in np.flatnonzero(counts < 0).tolist():
+            found.update(piece.encode() for piece, _ in split.pre_tokenize_str(texts[part][undone]))
+    return found
+
+
+def _flat(texts: Sequence[str]) -> tuple[bytes, npt.NDArray[np.int64]]:
+    """Texts as UTF-8, end to end, and where each begins."""
+    raw = [text.encode() for text in texts]
+    return b"".join(raw), offsets_of(np.fromiter(map(len, raw), dtype=np.int64, count=len(raw)))
 
 
 def cut_to(tokenizer_json: str, size: int) -> str:
@@ -210,11 +236,10 @@ class _Compiled:
 
     def _encoded(self, texts: Sequence[str]) -> tuple[TokenIds, npt.NDArray[np.int64]]:
         """Ids end to end, and how many each text has."""
-        raw = [text.encode() for text in texts]
-        offsets = offsets_of(np.fromiter(map(len, raw), dtype=np.int64, count=len(raw)))
-        ids, counts = np.empty(int(offsets[-1]), dtype=np.uint32), np.empty(len(raw), dtype=np.int64)
-        flat = np.frombuffer(b"".join(raw), dtype=np.uint8)
-        found = ids[: bpe_kernel.encode(flat, offsets, *self._tables, ids, counts)]
+        flat, offsets = _flat(texts)
+        ids, counts = np.empty(len(flat), dtype=np.uint32), np.empty(len(texts), dtype=np.int64)
+        raw = np.frombuffer(flat, dtype=np.uint8)
+        found = ids[: bpe_kernel.encode(raw, offsets, *self._tables, ids, counts)]
         undone = np.flatnonzero(counts < 0)
         if not len(undone):
             return found, counts

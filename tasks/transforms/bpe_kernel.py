@@ -194,6 +194,28 @@ def _piece(raw: Bytes, at: Whole, end: Whole, kind: Bytes) -> Whole:
 
 
 @compiled
+def pieces(raw: Bytes, offsets: Offsets, kind: Bytes, ends: Offsets, counts: Offsets) -> Whole:
+    """Write where each piece of all texts ends into `ends`, their numbers into `counts`; returns how many there are.
+
+    Text i is `raw[offsets[i]:offsets[i + 1]]`, valid UTF-8. `ends` has room for one piece a byte. What cannot be
+    trusted to the table of kinds has the count -1 and no pieces.
+    """
+    written = 0
+    for text in range(len(offsets) - 1):
+        at, end, first = offsets[text], offsets[text + 1], written
+        while at < end:
+            at = _piece(raw, at, end, kind)
+            if at < 0:
+                break
+            ends[written] = at
+            written += 1
+        if at < 0:
+            written = first
+        counts[text] = written - first if at >= 0 else -1
+    return written
+
+
+@compiled
 def _joined(
     symbols: npt.NDArray[np.int64],
     ranks: npt.NDArray[np.int32],
