@@ -245,7 +245,7 @@ def names(points: Points, starts: Index, lengths: Index, tables: NameTables, fou
     A call is dear (numba counts references to arrays at each), so most words and numbers are sent away without one.
     """
     openers, signs, by_anchor, account_names, number_names, secrets = tables
-    count = 0
+    count: Whole = np.int64(0)  # not 0, whose own type would compile what it is given to once more
     for row in range(len(starts)):
         first, at = starts[row], starts[row]
         end, name_at = first + lengths[row] - 1, at - NAME_REACH - 1
