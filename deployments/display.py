@@ -137,7 +137,7 @@ def figures(scores: dict[str, Any]) -> Table:
 
 def samples(scores: dict[str, Any], count: int = 3) -> Iterator[Panel]:
     """Generated text, one panel a prompt."""
-    for sample in scores.get("samples", [])[:count]:
+    for sample in (scores.get("samples") or [])[:count]:
         text = Text(sample["prompt"], "bold") + Text(sample["text"].removeprefix(sample["prompt"]))
         yield Panel(text, title=both("生成样例", "sample"), title_align="left", border_style="dim")
 

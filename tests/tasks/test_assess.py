@@ -15,6 +15,7 @@ from data_contracts.dataset import Dataset, Shard
 from data_contracts.mixture import MixtureConfig
 from data_contracts.stages import EncodeConfig, SegmentConfig, VocabConfig
 from data_contracts.training import PretrainConfig, ReportConfig
+from deployments import display
 from tasks import pretrain as pretrain_module
 from tasks import yardsticks
 from tasks.assess import DOCUMENTS, OUTCOMES, SCORES, assess, held_out_split
@@ -159,6 +160,30 @@ def test_what_is_remembered_is_counted_in_characters() -> None:
     ]
     found = yardsticks.remembered(told, given, 3)
     assert (found["texts"], found["longest"], found["median"], found["share"]) == (3, 3, 3.0, pytest.approx(2 / 3))
+
+
+@stage(schema="model")
+def masked(blocks: Dataset, cfg: ReportConfig, work: Work) -> list[Shard]:
+    """掩码 masked: BLOCKS -> model. A masked model from random weights."""
+    from transformers import BertConfig, BertForMaskedLM
+
+    sizes = {"hidden_size": 16, "num_hidden_layers": 1, "num_attention_heads": 2, "intermediate_size": 16}
+    BertForMaskedLM(BertConfig(vocab_size=400, max_position_embeddings=64, **sizes)).save_pretrained(work.scratch)
+    return [Shard(content="m", files={p.name: work.store.put_file(p) for p in sorted(work.scratch.iterdir())})]
+
+
+@pytest.mark.slow
+def test_a_masked_model_is_said_to_have_no_scores_and_shown_so(road: Any) -> None:
+    place, model = road
+    store = Store(place.store)
+    bert, _ = masked.run(store.manifest(store.manifest(model).parents[0]).handle, ReportConfig(), place)
+    made, _ = assess.run(bert, AssessConfig.model_validate(QUICK), place)
+    scores, measures = scores_of(place, made), store.manifest(made).measures
+    assert "no left-to-right likelihood" in scores["not_scored"]
+    assert list(measures) == ["not_scored"]
+    assert list(store.manifest(made).shards[0].files) == [SCORES]
+    assert display.figures(scores).row_count == 1
+    assert list(display.samples(scores)) == []
 
 
 @pytest.mark.slow
