@@ -154,7 +154,8 @@ ROWS = (
         "demo",
         (Figure(("bits_per_char",)),),
         (
-            Figure(("bigram",), "character bigram {:.3g}", "字二元模型 {:.3g}"),
+            Figure(("fourgram",), "character 4-gram {:.3g}", "字四元模型 {:.3g}"),
+            Figure(("bigram",), "bigram {:.3g}", "字二元模型 {:.3g}"),
             Figure(("unigram",), "unigram {:.2f}", "字一元模型 {:.2f}"),
         ),
     ),
