@@ -2,28 +2,23 @@
 
 Nothing here imports torch, so a stage can write a run file and start the program without loading it.
 
-    blocks of a shard   `<split>.bin`: raw little-endian token ids, n_blocks * block_tokens + 1 of them
-                        `<split>.words`: one bit an id, lowest first, set where a word begins
     global batch        tokens_per_step = blocks_per_device * block_tokens * devices * accumulation, exactly
     one step            one optimizer step over one global batch
 """
 
 from __future__ import annotations
 
-import math
 import sys
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
-from pydantic import Field
-
-from data_contracts.dataset import digest_of
+from data_contracts.block_sets import BlockFiles, HeldOut, MixedBlocks, check_blocks, data_part, growths
 from data_contracts.errors import ConfigError
-from data_contracts.model import Model
 from data_contracts.network import Objective
+from data_contracts.pace import steps_for
 from data_contracts.training import PretrainConfig
 
-Split = Literal["train", "validation", "test"]
 CLASSES: dict[Objective, tuple[str, str]] = {  # model and data
     "causal": (
         "lightning_modules.causal_language_model.CausalLanguageModel",
@@ -34,29 +29,6 @@ CLASSES: dict[Objective, tuple[str, str]] = {  # model and data
         "lightning_modules.masked_language_model.MaskedTokenBlocks",
     ),
 }
-SPLITS: tuple[Split, ...] = ("train", "validation", "test")
-
-
-class BlockFile(Model):
-    """One `<split>.bin`: where it lies and what is in it."""
-
-    path: str
-    sha256: str  # of the file's bytes: part of what a checkpoint refuses to see changed
-    tokens: int = Field(ge=0, description="ids in the file, final separator and padding included")
-    chars: int = Field(ge=0, description="characters of the documents in it")
-    words: str | None = Field(None, description="`<split>.words` beside it; None for blocks of before BLOCKS@2")
-
-    def blocks(self, block_tokens: int) -> int:
-        """Blocks of `block_tokens` inputs and targets; block i is tokens[i*T : i*T+T+1]."""
-        return max(self.tokens - 1, 0) // block_tokens
-
-
-class BlockFiles(Model):
-    """The token files of one shard; None where no document of the shard fell into a split."""
-
-    train: BlockFile | None = None
-    validation: BlockFile | None = None
-    test: BlockFile | None = None
 
 
 def run_file(
@@ -71,6 +43,9 @@ def run_file(
     lineage: dict[str, Any],
     run_dir: str | Path,
     mask_id: int | None = None,
+    name: str = "blocks",
+    mixed_in: Sequence[MixedBlocks] = (),
+    held_out: HeldOut | None = None,
 ) -> dict[str, Any]:
     """Everything `python -m lightning_modules fit --config RUN/run.yaml` needs, as plain YAML values.
 
@@ -80,16 +55,22 @@ def run_file(
         lineage: dataset versions, sources and licences; printed on the model card, never interpreted.
         run_dir: the run's folder; every file of the run is written below it.
         mask_id: the tokenizer's own mask; without one a masked model gets the id after the last.
+        name: what the run's own blocks are called.
+        mixed_in: other blocks of the same tokenizer and block length, with their shares of the training tokens.
+        held_out: what to validate on, in named sets; without it the validation split of `blocks`.
 
     Raises:
-        ConfigError: the global batch does not divide, there is no training block, or no word bits for a masked model.
+        ConfigError: the global batch does not divide, too few blocks, or no word bits for a masked model.
     """
-    files = {split: _files(blocks, split) for split in SPLITS}
-    train_blocks = _checked(cfg, files, block_tokens)
+    own = MixedBlocks(name=name, share=1.0 - sum(m.share for m in mixed_in), files=blocks)
+    datasets = [own, *mixed_in]
+    held_out = held_out or HeldOut(files=own.of("validation"))
     accumulation = accumulation_of(cfg, block_tokens)
-    max_steps = steps_of(cfg, train_blocks * block_tokens)
+    check_blocks(cfg, datasets, held_out, block_tokens)
+    max_steps = steps_of(cfg, own.blocks(block_tokens) / own.share, block_tokens)
     tokens = {"vocab_size": vocab_size, "separator_id": separator_id, "pad_id": pad_id, "block_tokens": block_tokens}
-    network, data = tokens | _model(cfg, files, max_steps), tokens | _data(cfg, files, vocab_size, block_tokens)
+    network = tokens | _model(cfg, datasets, held_out, max_steps)
+    data = data_part(cfg, datasets, held_out, tokens, max_steps)
     masked = cfg.model.objective == "masked"
     if masked:
         mask_id = vocab_size if mask_id is None else mask_id
@@ -98,7 +79,7 @@ def run_file(
     model_class, data_class = CLASSES[cfg.model.objective]
     return {
         "seed_everything": cfg.seed,
-        "trainer": _trainer(cfg, accumulation, max_steps, bool(files["validation"]), str(run_dir), str(tokenizer_dir)),
+        "trainer": _trainer(cfg, accumulation, max_steps, bool(held_out.files), str(run_dir), str(tokenizer_dir)),
         "model": {"class_path": model_class, "init_args": network},
         "data": {"class_path": data_class, "init_args": data},
         "run": {
@@ -112,28 +93,19 @@ def run_file(
     }
 
 
-def _model(cfg: PretrainConfig, files: dict[Split, list[BlockFile]], max_steps: int) -> dict[str, Any]:
+def _model(cfg: PretrainConfig, datasets: Sequence[MixedBlocks], held_out: HeldOut, max_steps: int) -> dict[str, Any]:
     causal = cfg.model.objective == "causal"  # what a masked model pays for some tokens says nothing about characters
+    sets = held_out.sets if causal else [one.model_copy(update={"chars": 0}) for one in held_out.sets]
     return {
         "max_steps": max_steps,
         "network": cfg.model.model_dump(),
         "optimizer": cfg.optimizer.model_dump(),
         "seed": cfg.seed,
-        "train_chars_per_token": _chars_per_token(files["train"]) if causal else 0.0,
-        "validation_chars": sum(f.chars for f in files["validation"]) if causal else 0,
+        "train_chars_per_token": sum(one.share * one.chars_per_token() for one in datasets) if causal else 0.0,
+        "validation_chars": held_out.main_chars() if causal else 0,
+        "held_out_sets": [one.model_dump() for one in sets],
         "label_smoothing": cfg.label_smoothing,
         "compile": cfg.compile,
-    }
-
-
-def _data(
-    cfg: PretrainConfig, files: dict[Split, list[BlockFile]], vocab_size: int, block_tokens: int
-) -> dict[str, Any]:
-    return {split: [f.model_dump() for f in files[split]] for split in SPLITS} | {
-        "data_hash": digest_of([vocab_size, [f.sha256 for f in files["train"]]]),
-        "blocks_per_device": cfg.blocks_per_device,
-        "blocks_per_step": cfg.tokens_per_step // block_tokens,
-        "seed": cfg.seed,
     }
 
 
@@ -150,16 +122,21 @@ def accumulation_of(cfg: PretrainConfig, block_tokens: int) -> int:
     return cfg.tokens_per_step // unit
 
 
-def steps_of(cfg: PretrainConfig, epoch_tokens: int) -> int:
-    """Optimizer steps of the whole run; -1 for a duration in minutes, which the program turns into steps by timing."""
+def steps_of(cfg: PretrainConfig, epoch_blocks: float, block_tokens: int) -> int:
+    """Optimizer steps of the whole run; -1 for a duration in minutes, which the program turns into steps by timing.
+
+    An epoch is one of the run's own blocks, with what is mixed in beside them.
+    """
+    _, batch = growths(cfg, block_tokens)
+    per_step = cfg.tokens_per_step // block_tokens
     amount = cfg.duration.amount
     match cfg.duration.unit:
         case "steps":
             return max(1, round(amount))
         case "tokens":
-            return max(1, math.ceil(amount / cfg.tokens_per_step))
+            return steps_for(amount, block_tokens, per_step, batch)
         case "epochs":
-            return max(1, math.ceil(amount * epoch_tokens / cfg.tokens_per_step))
+            return steps_for(amount * epoch_blocks * block_tokens, block_tokens, per_step, batch)
         case "minutes":
             return -1
 
@@ -172,36 +149,6 @@ def command(cfg: PretrainConfig, run_file: str | Path) -> list[str]:
     fit = ["fit", "--config", str(run_file)]
     launch = ["launch", str(cfg.devices)] if cfg.devices > 1 else []
     return [sys.executable, "-m", "lightning_modules", *launch, *fit]
-
-
-def _files(blocks: list[BlockFiles], split: Split) -> list[BlockFile]:
-    found = [getattr(b, split) for b in blocks]
-    return [f for f in found if f is not None and f.tokens > 1]
-
-
-def _checked(cfg: PretrainConfig, files: dict[Split, list[BlockFile]], block_tokens: int) -> int:
-    """Training blocks; ConfigError for files that cannot train what the config asks for."""
-    train_blocks = sum(f.blocks(block_tokens) for f in files["train"])
-    if not train_blocks:
-        raise ConfigError(
-            f"pretrain: no training block of {block_tokens} tokens; use more text or smaller encode.block_tokens"
-        )
-    if cfg.early_stopping and not files["validation"]:
-        raise ConfigError(
-            "pretrain.early_stopping needs a validation split and the blocks have none; raise encode.validation_ratio, "
-            "or leave early_stopping out"
-        )
-    bare = [f.path for split in SPLITS for f in files[split] if f.words is None]
-    if bare and cfg.model.objective == "masked":
-        raise ConfigError(
-            f"pretrain: a masked model hides whole words, and {len(bare)} token files know no words, {bare[0]} first; "
-            "run the segment and encode stages again"
-        )
-    return train_blocks
-
-
-def _chars_per_token(files: list[BlockFile]) -> float:
-    return sum(f.chars for f in files) / max(1, sum(f.tokens for f in files))
 
 
 def _strategy(cfg: PretrainConfig) -> Any:
@@ -239,7 +186,7 @@ def _trainer(
         "callbacks": [
             {
                 "class_path": "lightning_modules.callbacks.TrainingRecord",
-                "init_args": {"folder": run_dir, "tokens_per_step": cfg.tokens_per_step},
+                "init_args": {"folder": run_dir},
             },
             *_samples(cfg, run_dir, tokenizer_dir),
             *_early_stopping(cfg, run_dir, validates),

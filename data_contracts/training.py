@@ -9,6 +9,8 @@ from pydantic import Field, model_validator
 from data_contracts.model import Model
 from data_contracts.network import MaskingConfig, NetworkConfig
 from data_contracts.optimizers import OptimizerConfig
+from data_contracts.pace import WarmupConfig
+from data_contracts.sources import Name
 from data_contracts.units import Duration, DurationField
 
 
@@ -17,6 +19,15 @@ class EarlyStoppingConfig(Model):
 
     validations: int = Field(3, ge=1, description="连续多少次验证没有下降即停止 (validations without a gain)")
     min_gain: float = Field(0.0, ge=0, description="低多少才算下降, nat/词元 (smaller gains do not count)")
+
+
+class MixedInConfig(Model):
+    """掺入: other blocks beside the run's own, of the same tokenizer and block length."""
+
+    blocks: str = Field(
+        min_length=1, description="定长块: 版本, encode/版本, 或通道如 blocks/general (version, or a channel)"
+    )
+    share: float = Field(gt=0, lt=1, description="占训练词元的比例 (share of the training tokens)")
 
 
 class PretrainConfig(Model):
@@ -36,6 +47,19 @@ class PretrainConfig(Model):
     label_smoothing: float = Field(
         0.0, ge=0, lt=1, description="标签平滑; 报告的损失不含它 (reported losses leave it out)"
     )
+    mixed_in: tuple[MixedInConfig, ...] = Field(
+        (),
+        description="按比例掺入的其他定长块, 如通用语料的重放; 余下为本次的定长块 (replay; the rest is the run's own)",
+    )
+    validation_sets: dict[Name, str] = Field(
+        default_factory=dict, description="另外的验证集: 名称和定长块 (name: blocks); 掺入的自动在内, 来源各自成集"
+    )
+    length_warmup: WarmupConfig | None = Field(
+        None, description="行长渐增: 开始时把块切短, 每步词元数不变; 空则不用 (rows start short)"
+    )
+    batch_warmup: WarmupConfig | None = Field(
+        None, description="批量渐增: 开始时每步词元较少; 空则不用 (steps start small)"
+    )
     tokens_per_step: int = Field(8192, ge=1, description="每步的词元数 (global batch, tokens)")
     blocks_per_device: int = Field(8, ge=1, description="每个设备一次前向的块数 (micro-batch)")
     seed: int = Field(1, ge=0, description="随机种子")
@@ -48,6 +72,18 @@ class PretrainConfig(Model):
     steps_between_validations: int = Field(200, ge=1, description="每多少步验证一次")
     checkpoints_kept: int = Field(2, ge=1, description="保留最近几个检查点")
     prompts: tuple[str, ...] = Field(("今天", "第一条", "春"), description="生成样例的开头")
+
+    @property
+    def other_blocks(self) -> tuple[str, ...]:
+        """Blocks besides the run's own: those that are mixed in, then those that are only validated on."""
+        return (*(one.blocks for one in self.mixed_in), *self.validation_sets.values())
+
+    @model_validator(mode="after")
+    def _leaves_something(self) -> PretrainConfig:
+        shares = sum(one.share for one in self.mixed_in)
+        if shares >= 1:
+            raise ValueError(f"the shares of mixed_in sum to {shares:g} and leave nothing for the run's own blocks")
+        return self
 
     @model_validator(mode="after")
     def _can_be_sharded(self) -> PretrainConfig:

@@ -16,5 +16,6 @@ def pretraining(cfg: PretrainingConfig) -> Dataset:
     """预训练 pretraining: train from random weights; a killed run goes on from its checkpoint."""
     with reported("pretraining", cfg) as place:
         blocks = find_input(cfg.blocks, "blocks", place)  # a version, or the latest
-        model = pretrain(blocks, cfg.pretrain, place)  # 预训练  BLOCKS -> model
+        others = [find_input(name, "blocks", place) for name in cfg.pretrain.other_blocks]  # mixed in, validated on
+        model = pretrain([blocks, *others], cfg.pretrain, place)  # 预训练  BLOCKS -> model
         return publish(model, "model", place)

@@ -16,8 +16,8 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from data_contracts.block_sets import BlockFile
 from data_contracts.errors import DatasetDamaged, DatasetMissing
-from data_contracts.run_file import BlockFile
 
 IGNORED = -100  # torch's cross_entropy skips this target
 Batch = dict[str, torch.Tensor]
@@ -37,6 +37,7 @@ class BlockSource:
         self.streams = [_opened(f, token_type(vocab_size)) for f in self.files]
         counts = [f.blocks(block_tokens) for f in self.files]
         self.ends = np.cumsum(counts, dtype=np.int64)
+        self._windows = [_windows(stream, block_tokens) for stream in self.streams]
         self._offsets = np.arange(block_tokens + 1, dtype=np.int64)
         self._opened_bits: dict[int, NDArray[np.uint8]] = {}  # when asked for: a causal model never does
 
@@ -51,8 +52,8 @@ class BlockSource:
     def gather(self, numbers: NDArray[np.int64]) -> NDArray[np.int64]:
         """Tokens of the numbered blocks, shape (len(numbers), block_tokens + 1): one fancy index per file touched."""
         tokens = np.empty((len(numbers), self.block_tokens + 1), dtype=np.int64)
-        for one, rows, places in self._places(numbers):
-            tokens[rows] = self.streams[one][places]
+        for one, rows, blocks in self._blocks(numbers):
+            tokens[rows] = self._windows[one][blocks]
         return tokens
 
     def gather_words(self, numbers: NDArray[np.int64]) -> NDArray[np.bool_]:
@@ -61,24 +62,49 @@ class BlockSource:
         DatasetMissing for blocks without word bits, DatasetDamaged when a file of bits does not fit its tokens.
         """
         begins = np.empty((len(numbers), self.block_tokens + 1), dtype=np.bool_)
-        for one, rows, places in self._places(numbers):
+        for one, rows, blocks in self._blocks(numbers):
+            places = blocks[:, None] * self.block_tokens + self._offsets
             bits = self._bits(one)
             begins[rows] = (bits[places >> 3] >> (places & 7).astype(np.uint8)) & 1
         return begins
+
+    def gather_groups(self, numbers: NDArray[np.int64]) -> NDArray[np.int64]:
+        """Held-out set of each input of the numbered blocks, (len(numbers), block_tokens); 0 where a file says none.
+
+        What is learnt of a token belongs to the document of the input, which the target follows.
+        """
+        groups = np.zeros((len(numbers), self.block_tokens), dtype=np.int64)
+        for one, rows, blocks in self._blocks(numbers):
+            named = self.files[one].groups
+            if named:
+                starts, sets = np.load(named)
+                places = blocks[:, None] * self.block_tokens + self._offsets[:-1]
+                groups[rows] = sets[np.maximum(np.searchsorted(starts, places, side="right") - 1, 0)]
+        return groups
+
+    def largest_id(self) -> tuple[int, str]:
+        """The largest id of all files, and a file that it stands in; (-1, "") without a file. Reads everything once."""
+        return max(((int(s.max()), f.path) for s, f in zip(self.streams, self.files, strict=True)), default=(-1, ""))
 
     def _bits(self, one: int) -> NDArray[np.uint8]:
         if one not in self._opened_bits:
             self._opened_bits[one] = _opened_words(self.files[one])
         return self._opened_bits[one]
 
-    def _places(self, numbers: NDArray[np.int64]) -> Iterator[tuple[int, NDArray[np.bool_], NDArray[np.int64]]]:
-        """For each file touched: its number, which rows lie in it, and the places of their ids."""
+    def _blocks(self, numbers: NDArray[np.int64]) -> Iterator[tuple[int, NDArray[np.bool_], NDArray[np.int64]]]:
+        """For each file touched: its number, which rows lie in it, and their blocks in the file's own numbers."""
         shard = np.searchsorted(self.ends, numbers, side="right")
-        first = np.where(shard > 0, self.ends[shard - 1], 0)
-        starts = (numbers - first) * self.block_tokens
-        for one in np.unique(shard):
+        within = numbers - np.where(shard > 0, self.ends[shard - 1], 0)
+        for one in set(shard.tolist()):
             rows = shard == one
-            yield int(one), rows, starts[rows, None] + self._offsets
+            yield one, rows, within[rows]
+
+
+def _windows(stream: NDArray[np.unsignedinteger], block_tokens: int) -> NDArray[np.unsignedinteger]:
+    """Every block of a stream as a row, (n_blocks, T + 1), without a copy: a block is read as one piece of memory."""
+    if len(stream) <= block_tokens:
+        return np.empty((0, block_tokens + 1), dtype=stream.dtype)
+    return np.lib.stride_tricks.sliding_window_view(stream, block_tokens + 1)[::block_tokens]
 
 
 def _opened(file: BlockFile, dtype: np.dtype[np.uint16] | np.dtype[np.uint32]) -> NDArray[np.unsignedinteger]:
@@ -112,6 +138,15 @@ def positions_in_documents(inputs: NDArray[np.int64], separator_id: int) -> NDAr
     index = np.arange(inputs.shape[1], dtype=np.int64)[None, :]
     starts = np.where(inputs == separator_id, index, 0)
     return index - np.maximum.accumulate(starts, axis=1)
+
+
+def cut(batch: Batch, row_tokens: int) -> Batch:
+    """(B, T) tensors -> (B T / row_tokens, row_tokens): every row cut into shorter ones that do not see each other."""
+    if row_tokens == batch["inputs"].shape[1]:
+        return batch
+    rows = {name: tensor.reshape(-1, row_tokens) for name, tensor in batch.items()}
+    # A document that began in an earlier part of the row now begins with its own part.
+    return {**rows, "positions": rows["positions"].minimum(torch.arange(row_tokens))}
 
 
 def batch_of(tokens: NDArray[np.int64], separator_id: int, pad_id: int) -> Batch:

@@ -16,7 +16,7 @@ from lightning.pytorch.strategies import ModelParallelStrategy
 
 from data_contracts.errors import NonFiniteLoss
 from lightning_modules.events import emit
-from lightning_modules.metrics import METRICS, SPEED, VALIDATION, StepTable
+from lightning_modules.metrics import METRICS, SPEED, VALIDATION, VALIDATION_SETS, StepTable
 from lightning_modules.precision import matmul_flops_per_second
 from lightning_modules.sampling import TextSampler
 from lightning_modules.signals import STOP
@@ -35,10 +35,11 @@ class TrainingRecord(Callback):
     a GPU a step's figures are read one step late, so that reading never waits for the device.
     """
 
-    def __init__(self, folder: str, tokens_per_step: int) -> None:
-        self.folder, self.tokens_per_step = Path(folder), tokens_per_step
+    def __init__(self, folder: str) -> None:
+        self.folder = Path(folder)
         self.metrics = StepTable(self.folder / "metrics.csv", METRICS)
         self.validation = StepTable(self.folder / "validation.csv", VALIDATION)
+        self.sets = StepTable(self.folder / "validation_sets.csv", VALIDATION_SETS)
         self.speed = StepTable(self.folder / "speed.csv", SPEED)
         self.train_seconds = 0.0  # of all runs that led here; validation and checkpoints left out
         self._pending: deque[tuple[int, torch.Tensor]] = deque()
@@ -61,10 +62,12 @@ class TrainingRecord(Callback):
         peak = matmul_flops_per_second(pl_module.device, torch.bfloat16 if half else torch.float32)
         self._peak = float(summed(torch.tensor(peak, dtype=torch.float64, device=pl_module.device)))
         self._token_flops = pl_module.cost.flops_per_token
+        self._tokens_before = trainer.datamodule.pace.tokens_before
         if trainer.is_global_zero:
             from torch.utils.tensorboard import SummaryWriter  # a second of imports, on rank 0 only
 
-            for table in (self.metrics, self.validation, self.speed):
+            named = [self.sets] if len(pl_module.held_out_sets) > 1 else []
+            for table in (self.metrics, self.validation, self.speed, *named):
                 table.resume_at(step)
             self._writer = SummaryWriter(str(self.folder / "tensorboard"), purge_step=step + 1)
             emit(
@@ -123,7 +126,7 @@ class TrainingRecord(Callback):
             self._report(step, module.max_steps, {"loss": loss, "bits_per_char": bits, "learning_rate": rate}, elapsed)
 
     def _report(self, step: int, max_steps: int, figures: dict[str, Any], elapsed: float) -> None:
-        per_second = (step - self._clock_step) * self.tokens_per_step / max(elapsed, 1e-9)
+        per_second = (self._tokens_before(step) - self._tokens_before(self._clock_step)) / max(elapsed, 1e-9)
         share = per_second * self._token_flops / self._peak
         self.train_seconds += elapsed
         self.speed.add(step, per_second, share)
@@ -157,8 +160,13 @@ class TrainingRecord(Callback):
             seconds = time.perf_counter() - self._validation_clock
             found = pl_module.held_out
             self.validation.add(step, found["loss"], found.get("bits_per_char"), int(found["tokens"]))
+            by_set = pl_module.held_out_by_set if len(pl_module.held_out_sets) > 1 else {}
+            for name, one in by_set.items():
+                self.sets.add(step, name, one["loss"], one.get("bits_per_char"), int(one["tokens"]))
+            if by_set:
+                self.sets.flush(durably=True)
             self.validation.flush(durably=True)
-            emit("validation", step=step, seconds=seconds, **found)
+            emit("validation", step=step, seconds=seconds, **found, **({"sets": by_set} if by_set else {}))
             for name in ("loss", "bits_per_char"):
                 if name in found and self._writer is not None:
                     self._writer.add_scalar(f"validation/{name}", found[name], step)

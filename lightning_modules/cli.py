@@ -62,7 +62,8 @@ class TrainingCLI(LightningCLI):
         """Settle what depends on the machine: precision, steps for minutes; and where to resume."""
         config = self.config[self.subcommand]
         plan = machine_plan(config, _device(config.trainer.accelerator))
-        config.trainer.max_steps = config.model.init_args.max_steps = plan["max_steps"]
+        for part in (config.trainer, config.model.init_args, config.data.init_args):
+            part.max_steps = plan["max_steps"]
         half = plan["precision"] == "bf16"
         if str(getattr(config.trainer.strategy, "class_path", "")).endswith("ModelParallelStrategy"):
             config.model.init_args.sharded_bf16 = half

@@ -21,10 +21,12 @@ from transformers import GenerationConfig, PreTrainedModel
 
 from data_contracts.errors import StoreError
 from data_contracts.network import Objective
+from data_contracts.pace import Growth, pace_of
 from lightning_modules.architectures import built, config_from, cost_of
 from lightning_modules.checkpointing import CheckpointFolder, replace_durably
 from lightning_modules.metrics import METRICS, VALIDATION, StepTable
 from lightning_modules.model_card import model_card
+from lightning_modules.permutation import GlobalOrder
 
 PREFIX = "network."
 MASK = "<|mask|>"
@@ -152,10 +154,28 @@ def figures_of(run: dict[str, Any], step: int) -> dict[str, Any]:
     place, data = Path(run["run"]["folder"]), run["data"]["init_args"]
     train = StepTable(place / "metrics.csv", METRICS).last()
     held_out = StepTable(place / "validation.csv", VALIDATION).last()
+    grow = Growth(**data["length"]), Growth(**data["batch"])
+    pace = pace_of(data["block_tokens"], data["blocks_per_step"], data["max_steps"], *grow)
     return {
         "steps": step,
-        "tokens": step * data["blocks_per_step"] * data["block_tokens"],
+        "tokens": pace.tokens_before(step),
+        "data": shares_of(data, pace.blocks_before(step)),
         "train_loss": train.get("loss"),
         "validation_loss": held_out.get("loss"),
         "validation_bits_per_char": held_out.get("bits_per_char"),
     }
+
+
+def shares_of(data: dict[str, Any], samples: int) -> list[dict[str, Any]]:
+    """What the first `samples` samples of a run were of: name, tokens, share and epochs of every dataset."""
+    sets = data["sets"]
+    taken = GlobalOrder([s["blocks"] for s in sets], data["seed"], [s["share"] for s in sets]).taken(samples)
+    return [
+        {
+            "name": one["name"],
+            "tokens": count * data["block_tokens"],
+            "share": count / max(1, samples),
+            "epochs": count / one["blocks"],
+        }
+        for one, count in zip(sets, taken, strict=True)
+    ]

@@ -15,6 +15,7 @@ from torch.nn.utils import clip_grad_norm_
 from torch.optim import Optimizer
 from transformers import PreTrainedModel
 
+from data_contracts.block_sets import HeldOutSet
 from data_contracts.network import NetworkConfig, Objective
 from data_contracts.optimizers import OptimizerConfig, learning_rate_share
 from lightning_modules.architectures import Cost, Tokens, built, cost_of, hugging_face_config
@@ -42,6 +43,7 @@ class LanguageModel(pl.LightningModule):
         seed: int,
         train_chars_per_token: float,
         validation_chars: int,
+        held_out_sets: list[dict[str, Any]] | None = None,
         label_smoothing: float = 0.0,
         compile: bool = False,
         sharded_bf16: bool = False,
@@ -53,6 +55,7 @@ class LanguageModel(pl.LightningModule):
             optimizer: an OptimizerConfig as plain values.
             train_chars_per_token: turns the training loss into bits per character.
             validation_chars: characters of the whole validation split.
+            held_out_sets: HeldOutSets as plain values, in the order of their numbers; None: all is one.
             label_smoothing: share of the target that is spread over the vocabulary; of the gradient only.
             sharded_bf16: compute in bf16 under FSDP2, whose precision is set where layers are sharded.
         """
@@ -63,13 +66,16 @@ class LanguageModel(pl.LightningModule):
         self.separator_id, self.pad_id, self.block_tokens = separator_id, pad_id, block_tokens
         self.max_steps, self.seed = max_steps, seed
         self.train_chars_per_token, self.validation_chars = train_chars_per_token, validation_chars
+        whole = {"name": "all", "chars": validation_chars, "main": True}
+        self.held_out_sets = [HeldOutSet(**one) for one in held_out_sets or [whole]]
         self.label_smoothing = label_smoothing
         self.target_ratio = 1.0  # targets a position
         self.wants_compile, self.sharded_bf16 = compile, sharded_bf16
         self.step_sums: torch.Tensor | None = None  # (2,) float64: summed loss in nats, targets counted; of one step
-        self.held_out_sums = torch.zeros(2, dtype=torch.float64)  # the same of a whole held-out split
+        self.held_out_sums = torch.zeros(len(self.held_out_sets), 2, dtype=torch.float64)  # the same of held-out sets
         self.gradient_norm: torch.Tensor | float = 0.0
         self.held_out: dict[str, float] = {}
+        self.held_out_by_set: dict[str, dict[str, float]] = {}
 
     def configure_model(self) -> None:
         """Build the network from the seed alone; shard it when the strategy brought a device mesh. Idempotent."""
@@ -118,18 +124,22 @@ class LanguageModel(pl.LightningModule):
 
     def on_validation_epoch_start(self) -> None:
         """Start counting the split."""
-        self.held_out_sums = torch.zeros(2, dtype=torch.float64, device=self.device)
+        self.held_out_sums = torch.zeros(len(self.held_out_sets), 2, dtype=torch.float64, device=self.device)
 
     def validation_step(self, batch: Batch, batch_idx: int) -> None:
-        """Add one micro-batch to the split's sums."""
-        self.held_out_sums = self.held_out_sums + self._summed_loss(batch)[1]
+        """Add one micro-batch to the sums of its sets."""
+        targets = batch["targets"].flatten()  # (B, T) -> (B*T,)
+        logits = self.logits(batch).float().flatten(0, 1)  # (B, T, V) -> (B*T, V)
+        nats = functional.cross_entropy(logits, targets, ignore_index=IGNORED, reduction="none")  # (B*T,)
+        sums = torch.stack([nats.double(), (targets != IGNORED).double()], dim=1)  # (B*T, 2)
+        self.held_out_sums.index_add_(0, batch["groups"].flatten(), sums)
 
     def on_validation_epoch_end(self) -> None:
-        """Loss and bits per character of the split: every target of it once, over all processes."""
-        nats, counted = summed(self.held_out_sums).tolist()
-        self.held_out = {"loss": nats / max(1.0, counted), "tokens": counted}
-        if self.validation_chars:
-            self.held_out["bits_per_char"] = nats / math.log(2) / self.validation_chars
+        """Loss and bits per character of the main sets together and of each: every target once, over all processes."""
+        sums = summed(self.held_out_sums)  # (S, 2)
+        mine = [i for i, one in enumerate(self.held_out_sets) if one.main]
+        self.held_out = _figures(sums[mine].sum(0), self.validation_chars)
+        self.held_out_by_set = {s.name: _figures(sums[i], s.chars) for i, s in enumerate(self.held_out_sets)}
 
     def configure_gradient_clipping(
         self, optimizer: Optimizer, gradient_clip_val: float | None = None, gradient_clip_algorithm: str | None = None
@@ -167,5 +177,11 @@ class LanguageModel(pl.LightningModule):
 
     def on_test_epoch_end(self) -> None:
         """Loss of the test split; its characters are counted where it is assessed, so there are no bits per one."""
-        nats, counted = summed(self.held_out_sums).tolist()
-        self.held_out = {"loss": nats / max(1.0, counted), "tokens": counted}
+        self.held_out = _figures(summed(self.held_out_sums).sum(0), 0)
+
+
+def _figures(sums: torch.Tensor, chars: int) -> dict[str, float]:
+    """(2,) nats and targets -> loss, targets, and bits per character where characters are known."""
+    nats, counted = sums.tolist()
+    bits = {"bits_per_char": nats / math.log(2) / chars} if chars else {}
+    return {"loss": nats / max(1.0, counted), "tokens": counted, **bits}

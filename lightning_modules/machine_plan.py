@@ -2,6 +2,7 @@
 
     precision   fp32 or bf16, by timed matrix products
     max_steps   how many steps fit into a duration in minutes, by timed micro-batches
+    largest_id  of all token files, which the vocabulary must hold: read once a run, at the speed of the disk
 
 A run that resumes must compute as before, and a schedule must not change its last step, so every later start reads the
 file instead of measuring again. Validation, checkpoints and other programs come on top of the minutes.
@@ -19,8 +20,8 @@ from typing import Any
 import numpy as np
 import torch
 
-from data_contracts.errors import TrainingError
-from lightning_modules.block_files import batch_of
+from data_contracts.errors import ConfigError, TrainingError
+from lightning_modules.block_files import BlockSource, batch_of
 from lightning_modules.checkpointing import write_durably
 from lightning_modules.events import emit
 from lightning_modules.language_model import LanguageModel
@@ -51,13 +52,26 @@ def machine_plan(config: Any, device: torch.device) -> dict[str, Any]:
 
 
 def _measured(config: Any, device: torch.device) -> dict[str, Any]:
-    plan: dict[str, Any] = {"precision": pick_precision(config.run.precision, device)}
+    plan: dict[str, Any] = {"largest_id": _largest_id(config.data.init_args)}
+    plan["precision"] = pick_precision(config.run.precision, device)
     if config.run.minutes is not None:
         micro = _micro_batch_seconds(config, device, plan["precision"] == "bf16")
         accumulation = config.trainer.accumulate_grad_batches
         plan["max_steps"] = max(1, int(config.run.minutes * 60 / (micro * accumulation)))
         emit("plan", minutes=config.run.minutes, micro_batch_seconds=micro, **plan)
     return plan
+
+
+def _largest_id(data: Any) -> int:
+    """ConfigError when a token file holds an id that the vocabulary does not have."""
+    files = [*data.train, *data.validation, *data.test]
+    largest, path = BlockSource(files, data.block_tokens, data.vocab_size).largest_id()
+    if largest >= data.vocab_size:
+        raise ConfigError(
+            f"{path} holds the token id {largest} and the vocabulary ends at {data.vocab_size - 1}: the blocks were "
+            "made with another tokenizer. Encode them with the run's, or train with theirs"
+        )
+    return largest
 
 
 def _micro_batch_seconds(config: Any, device: torch.device, half: bool) -> float:

@@ -2,6 +2,7 @@
 
     metrics.csv      step,loss,bits_per_char,learning_rate,gradient_norm,tokens     every step
     validation.csv   step,loss,bits_per_char,tokens                                 every validation
+    validation_sets.csv  step,set,loss,bits_per_char,tokens                         every validation in named sets
     speed.csv        step,tokens_per_second,peak_share                              every report
 
 Numbers have 17 significant digits, which is enough to tell any two doubles apart. A run that resumes at step s first
@@ -18,12 +19,13 @@ from lightning_modules.checkpointing import write_durably
 
 METRICS = ("step", "loss", "bits_per_char", "learning_rate", "gradient_norm", "tokens")
 VALIDATION = ("step", "loss", "bits_per_char", "tokens")
+VALIDATION_SETS = ("step", "set", "loss", "bits_per_char", "tokens")
 SPEED = ("step", "tokens_per_second", "peak_share")
 
 
-def digits(value: float | int | None) -> str:
-    """17 significant digits; empty for None."""
-    return "" if value is None else str(value) if isinstance(value, int) else f"{value:.17g}"
+def digits(value: float | int | str | None) -> str:
+    """17 significant digits; empty for None; a name as it is."""
+    return "" if value is None else f"{value:.17g}" if isinstance(value, float) else str(value)
 
 
 class StepTable:
@@ -39,7 +41,7 @@ class StepTable:
         rows = [line for line in lines[1:] if line.endswith("\n") and int(line.split(",", 1)[0]) <= step]
         write_durably(self.path, "".join([",".join(self.columns) + "\n", *rows]))
 
-    def add(self, *values: float | int | None) -> None:
+    def add(self, *values: float | int | str | None) -> None:
         """Remember a row until the next `flush`."""
         self._waiting.append(",".join(digits(v) for v in values) + "\n")
 

@@ -12,6 +12,7 @@ LABELS = {
     "flops_per_token": "训练一个词元的浮点运算 FLOPs per token (forward and backward)",
     "steps": "训练步数 steps",
     "tokens": "训练词元 tokens seen",
+    "data": "训练数据 training data",
     "train_loss": "末步训练损失 loss of the last step (nats/token)",
     "validation_loss": "验证损失 validation loss (nats/token)",
     "validation_bits_per_char": "验证集每字比特数 bits per character (validation)",
@@ -107,6 +108,10 @@ def _shape(network: PreTrainedModel) -> str:
 def _figure(value: Any) -> str:
     if value is None:
         return "未测 not measured"
+    if isinstance(value, list):
+        return "<br>".join(
+            f"{d['name']}: {d['share']:.1%}, {d['tokens']:,} 词元 tokens, {d['epochs']:.2f} 遍 epochs" for d in value
+        )
     if isinstance(value, float):
         return f"{value:,.0f}" if value >= 1e6 else f"{value:.4f}"
     return f"{value:,}" if isinstance(value, int) else str(value)

@@ -94,13 +94,13 @@ class MuonAdamW(Optimizer):
     """
 
     def __init__(self, matrices: list[nn.Parameter], others: list[nn.Parameter], cfg: OptimizerConfig) -> None:
-        rate = {"lr": cfg.matrix_learning_rate, "momentum": cfg.momentum, "weight_decay": cfg.weight_decay}
-        muon = [MatrixMuon([{"params": matrices}], **rate)] if matrices else []
+        rate, decay = cfg.matrix_learning_rate, cfg.weight_decay
+        muon = [MatrixMuon(matrices, lr=rate, momentum=cfg.momentum, weight_decay=decay)] if matrices else []
         self._rules: list[Optimizer] = [*muon, adamw(_groups(others, cfg), cfg)]
         groups = [group | {"rule": i} for i, rule in enumerate(self._rules) for group in rule.param_groups]
         super().__init__(groups, {})
 
-    def step(self, closure: Callable[[], Any] | None = None) -> Any:  # type: ignore[override]
+    def step(self, closure: Callable[[], Any] | None = None) -> Any:
         """One step of both rules."""
         loss = None
         if closure is not None:

@@ -1,12 +1,15 @@
-"""洗牌 permutation: a keyed order of any number of blocks, reached at any position in O(1) time and memory."""
+"""洗牌 permutation: a keyed order of the blocks of one dataset or of several, at any position in O(1) time."""
 
 from __future__ import annotations
+
+from collections.abc import Sequence
 
 import numpy as np
 from numpy.typing import NDArray
 
 ROUNDS = 4
 CHUNK = 1 << 15  # positions permuted at once: the fixed cost of a numpy call is shared by thousands of blocks
+SHARE_BITS = 20  # a share is kept to a millionth; sample numbers up to 2^43 stay exact
 _MULTIPLY = np.uint64(0xC2B2AE3D27D4EB4F)  # odd constants of xxHash64: every bit of the key reaches every output bit
 _MIX = np.uint64(0x165667B19E3779F9)
 
@@ -47,22 +50,56 @@ def _round_keys(key: int) -> NDArray[np.uint64]:
 
 
 class GlobalOrder:
-    """Sample j of a run for every j from 0 on, a pure function of (seed, j): epoch j // count, each shuffled anew."""
+    """Sample j of a run for every j from 0 on, a pure function of (seed, j), on blocks of one dataset or of several.
 
-    def __init__(self, count: int, seed: int) -> None:
-        self.count, self.seed = count, seed
+    Which dataset j falls to is dealt out evenly: of any stretch of samples each gets its share to within one sample for
+    each dataset before it. A dataset's own samples take its blocks in epochs, each shuffled anew.
+
+    Args:
+        counts: blocks of each dataset; the blocks are numbered through, dataset after dataset.
+        shares: of the samples, of each dataset; they sum to 1.
+    """
+
+    def __init__(self, counts: Sequence[int], seed: int, shares: Sequence[float] = (1.0,)) -> None:
+        self.counts, self.seed, self.total = list(counts), seed, sum(counts)
+        self._offsets = [sum(self.counts[:i]) for i in range(len(self.counts))]
+        # Of what the datasets before have left, in units of 2^-SHARE_BITS: whole numbers are the same on every machine.
+        left = [max(sum(shares[i:]), 1e-12) for i in range(len(shares))]
+        self._parts = [round(share / rest * (1 << SHARE_BITS)) for share, rest in zip(shares, left, strict=True)]
+        self._parts[-1] = 1 << SHARE_BITS
         self._first, self._chunk = 0, np.empty(0, dtype=np.int64)
 
     def samples(self, first: int, count: int) -> NDArray[np.int64]:
         """Block numbers of the samples first .. first + count - 1, shape (count,)."""
         if not self._first <= first <= first + count <= self._first + self._chunk.size:
-            self._first, self._chunk = first, self._compute(first, max(min(CHUNK, self.count), count))
+            self._first, self._chunk = first, self._compute(first, max(min(CHUNK, self.total), count))
         return self._chunk[first - self._first : first - self._first + count]
 
+    def taken(self, before: int) -> list[int]:
+        """How many of the samples 0 .. before - 1 fall to each dataset."""
+        found = []
+        for part in self._parts:
+            found.append(before * part >> SHARE_BITS)
+            before -= found[-1]
+        return found
+
     def _compute(self, first: int, count: int) -> NDArray[np.int64]:
-        wanted = np.arange(first, first + count, dtype=np.int64)
         blocks = np.empty(count, dtype=np.int64)
-        for epoch in range(first // self.count, (first + count - 1) // self.count + 1):
-            here = wanted // self.count == epoch
-            blocks[here] = permuted(wanted[here] % self.count, self.count, self.seed * 1_000_003 + epoch)
+        places = np.arange(count, dtype=np.int64)  # of the samples that are not dealt out yet
+        at = places + first  # their numbers among all that the datasets before have left
+        for one, part in enumerate(self._parts):
+            own = at * part >> SHARE_BITS
+            mine = (at + 1) * part >> SHARE_BITS > own
+            if mine.any():
+                blocks[places[mine]] = self._offsets[one] + self._shuffled(one, own[mine])
+            places, at = places[~mine], (at - own)[~mine]
+        return blocks
+
+    def _shuffled(self, one: int, wanted: NDArray[np.int64]) -> NDArray[np.int64]:
+        """Blocks of a dataset, in its own numbers, of its samples `wanted`, which follow each other."""
+        size, blocks, start = self.counts[one], np.empty_like(wanted), int(wanted[0])
+        for epoch in range(start // size, int(wanted[-1]) // size + 1):
+            here = slice(max(epoch * size - start, 0), (epoch + 1) * size - start)
+            key = self.seed * 1_000_003 + epoch + (one << 64)  # the first dataset's is that of a run on it alone
+            blocks[here] = permuted(wanted[here] % size, size, key)
         return blocks

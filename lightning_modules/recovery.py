@@ -42,6 +42,17 @@ def set_random_state(state: dict[str, Any]) -> None:
     random.setstate((version, tuple(words), gauss))
 
 
+def count_again(checkpoint: dict[str, Any], accumulation: int) -> None:
+    """Count the micro-batches of a checkpoint as this run makes them, when it makes more or fewer of them a step.
+
+    Lightning ends a step, and validates, when their number divides; a run on another number of processes would end its
+    first step in the middle.
+    """
+    progress = checkpoint["loops"]["fit_loop"]["epoch_loop.batch_progress"]
+    for count in (progress["total"], progress["current"]):
+        count.update(dict.fromkeys(count, checkpoint["global_step"] * accumulation))
+
+
 class Checkpoints(Checkpoint):
     """Write a checkpoint every `steps_between` steps, before each validation, at the end, and on SIGTERM."""
 
@@ -61,6 +72,7 @@ class Checkpoints(Checkpoint):
     def on_load_checkpoint(self, trainer: pl.Trainer, pl_module: Any, checkpoint: dict[str, Any]) -> None:
         """Keep the random states until training starts: what Lightning does in between may draw numbers."""
         self._random_states = checkpoint["random_states"]
+        count_again(checkpoint, trainer.accumulate_grad_batches)
         if checkpoint["threads"] != torch.get_num_threads():
             emit(
                 "warning",

@@ -10,11 +10,11 @@ from __future__ import annotations
 import logging
 from typing import Any, Literal
 
+from data_contracts.block_sets import SPLITS
 from data_contracts.contract import load, locate
 from data_contracts.dataset import Dataset, Manifest, Shard, digest_of
 from data_contracts.errors import ContractError, GateFailed
 from data_contracts.judge import judge
-from data_contracts.run_file import SPLITS
 from data_contracts.stages import ContractConfig, GateConfig
 from data_contracts.verdict import Verdict, shown
 from tasks import journal

@@ -9,6 +9,7 @@ card_facts(store, dataset)     what a model card says about its data
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from typing import Any
 
 import polars as pl
@@ -91,7 +92,7 @@ def sources_of(store: Store, manifest: Manifest) -> list[dict[str, Any]]:
     return counted.sort("chars", "source", descending=[True, False]).collect(engine="streaming").to_dicts()
 
 
-def card_facts(store: Store, blocks: Dataset) -> dict[str, Any]:
+def card_facts(store: Store, blocks: Dataset, others: Sequence[Dataset] = ()) -> dict[str, Any]:
     """What a model card says about its data: versions of every stage behind the blocks, and every source's licence.
 
     Times and places are left out: two crawls that saw the same bytes give the same card.
@@ -104,4 +105,4 @@ def card_facts(store: Store, blocks: Dataset) -> dict[str, Any]:
         "tokenizer": manifest.parents[1],
         "stages": [f"{m.stage}/{m.version}" for m in behind],
         "sources": sources_of(store, store.manifest(manifest.parents[0])),
-    }
+    } | ({"others": [card_facts(store, other) for other in others]} if others else {})

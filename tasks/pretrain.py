@@ -13,38 +13,51 @@ from typing import Any
 
 import yaml
 
+from data_contracts.block_sets import SPLITS, BlockFile, BlockFiles, MixedBlocks
 from data_contracts.dataset import Dataset, Manifest, Shard, digest_of
 from data_contracts.errors import ConfigError, NonFiniteLoss, TrainingError
-from data_contracts.run_file import SPLITS, BlockFile, BlockFiles, command, run_file
+from data_contracts.run_file import command, run_file
 from data_contracts.training import PretrainConfig
 from tasks import progress, supervised
 from tasks.executors import close_pools
 from tasks.lineage import card_facts
+from tasks.named_sets import check_alike, held_out
 from tasks.stage import stage
 from tasks.store import Store
-from tasks.work import Output, Work
+from tasks.work import Inputs, Output, Work
 
 GRACE_SECONDS = 60.0  # a large checkpoint takes a while to write
 
 
 @stage(schema="model", libraries=("torch", "lightning", "transformers"), programs=("lightning_modules",))
-def pretrain(blocks: Dataset, cfg: PretrainConfig, work: Work) -> Output:
+def pretrain(blocks: Inputs, cfg: PretrainConfig, work: Work) -> Output:
     """预训练 pretrain: BLOCKS -> model. A Hugging Face folder with its model card.
 
+    After the run's own blocks come those that cfg.other_blocks names, in that order: mixed in, or only validated on.
     The dataset's one shard holds the folder's files under their own names; `measures` holds the run's name and the
     final figures. Raises ConfigError, NonFiniteLoss (with the step) and TrainingError (with the end of the log).
     """
     run = f"train-{work.version}"
     folder = work.store.run_folder(run)
-    tokenizer = work.store.manifest(work.store.manifest(blocks).parents[1])
-    unpack(work.store, tokenizer, folder / "tokenizer")
+    own, *more = (work.store.manifest(d) for d in ([blocks] if isinstance(blocks, Dataset) else blocks))
+    check_alike(work.store, own, more)
+    unpack(work.store, work.store.manifest(own.parents[1]), folder / "tokenizer")
+    mine, *theirs = (block_files(work.store, m) for m in (own, *more))
+    mixed = [
+        MixedBlocks(name=one.blocks, share=one.share, files=f) for one, f in zip(cfg.mixed_in, theirs, strict=False)
+    ]
+    named = {m.name: m.files for m in mixed if any(f.validation for f in m.files)}
+    named |= dict(zip(cfg.validation_sets, theirs[len(mixed) :], strict=True))
     settings = run_file(
         cfg,
-        blocks=block_files(work.store, work.store.manifest(blocks)),
+        blocks=mine,
+        name=own.handle.name,
+        mixed_in=mixed,
+        held_out=held_out(work.store, own, mine, named, folder / "held_out"),
         tokenizer_dir=folder / "tokenizer",
-        lineage=card_facts(work.store, blocks),
+        lineage=card_facts(work.store, own.handle, [m.handle for m in more]),
         run_dir=folder,
-        **vocabulary_facts(work.store, work.store.manifest(blocks)),
+        **vocabulary_facts(work.store, own),
     )
     (folder / "run.yaml").write_text(yaml.safe_dump(settings, allow_unicode=True, sort_keys=False), encoding="utf-8")
     close_pools()  # their memory and cores belong to the trainer now

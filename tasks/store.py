@@ -194,7 +194,10 @@ class Store:
         return {name: self.history(name)[-1]["dataset"] for name in names}
 
     def resolve(self, wanted: str, channel: str, made_by: str) -> Dataset:
-        """The verified dataset of a version, a name "stage/version", or "latest" of a channel."""
+        """The verified dataset of a version, a name "stage/version", a channel, or "latest" of the flow's own."""
+        named = self.history(wanted) if "/" in wanted else []
+        if named:
+            wanted = named[-1]["dataset"]
         if wanted == "latest":
             history = self.history(channel)
             if not history:

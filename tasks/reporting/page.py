@@ -192,11 +192,12 @@ def compared(facts: Facts) -> str:
 def figures(facts: Facts) -> list[tuple[str, str]]:
     """The training's figures that people know by name."""
     given = facts.training.figures if facts.training else {}
-    return [
-        (label, _plain(given[name]))
-        for name, label in FIGURES.items()
-        if isinstance(given.get(name), int | float | str)
+    told = [(label, _plain(given[n])) for n, label in FIGURES.items() if isinstance(given.get(n), int | float | str)]
+    data = [
+        (f"数据 data {d['name']}", f"{d['share']:.1%} · {human(d['tokens'])} 词元 tokens · {d['epochs']:.2f} 遍 epochs")
+        for d in given.get("data", [])
     ]
+    return told + data
 
 
 def _plain(value: float | str) -> str:

@@ -14,7 +14,8 @@ import numpy as np
 import pytest
 import yaml
 
-from data_contracts.run_file import BlockFiles, run_file
+from data_contracts.block_sets import BlockFiles
+from data_contracts.run_file import run_file
 from data_contracts.training import PretrainConfig
 from tests.benchmarks.measured import write
 from tests.lightning_modules.tiny_runs import call, make_tokenizer, texts, token_file

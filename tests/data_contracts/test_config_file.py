@@ -224,7 +224,11 @@ def _leaves(key: str, model: type[BaseModel]) -> list[tuple[str, str]]:
     return [(key, name) for name in model.model_fields]
 
 
-_LISTS = ("sources", "benchmarks")  # whose keys stand in an item, as those of every example of score do
+_LISTS = (
+    "sources",
+    "benchmarks",
+    "pretrain.mixed_in",
+)  # whose keys stand in an item, as those of every example of score do
 _KEYS = [
     leaf
     for key, model in sections()

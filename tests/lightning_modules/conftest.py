@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from data_contracts.run_file import SPLITS, BlockFiles
+from data_contracts.block_sets import SPLITS, BlockFiles
 from tests.lightning_modules.tiny_runs import (
     Corpus,
     Trained,

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import itertools
 from pathlib import Path
 from typing import Any
 
@@ -8,9 +9,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from data_contracts.block_sets import BlockFile
 from data_contracts.errors import ConfigError, DatasetDamaged, DatasetMissing
-from data_contracts.run_file import BlockFile
-from lightning_modules.block_files import IGNORED, BlockSource, batch_of, positions_in_documents
+from lightning_modules.block_files import IGNORED, BlockSource, batch_of, cut, positions_in_documents
 from lightning_modules.token_blocks import HeldOutBatches, TokenBlocks, TrainBatches
 
 
@@ -86,7 +87,7 @@ def test_blocks_without_word_bits_say_so_when_they_are_asked_for(tmp_path: Path)
 
 
 def global_batches(data: TokenBlocks, world: int, steps: int, start: int = 0) -> list[list[list[int]]]:
-    """The blocks of each step, sorted, over all processes."""
+    """The rows of each step from step `start` on, sorted, over all processes."""
     micro = data.blocks_per_step // (data.blocks_per_device * world)
     loaders = [iter(TrainBatches(data, rank, world, start)) for rank in range(world)]
     found = []
@@ -103,12 +104,12 @@ def test_the_global_batches_are_the_same_for_1_2_and_4_processes(data: TokenBloc
 
 
 def test_a_run_continues_where_it_stopped_on_another_number_of_processes(data: TokenBlocks) -> None:
-    assert global_batches(data, 2, 5, start=7 * data.blocks_per_step) == global_batches(data, 1, 12)[7:]
+    assert global_batches(data, 2, 5, start=7) == global_batches(data, 1, 12)[7:]
 
 
 def test_an_epoch_sees_every_block_once(data: TokenBlocks) -> None:
     data.blocks_per_device, count = 1, len(data.train)
-    loader = iter(TrainBatches(data, 0, 1, 0))
+    loader = iter(TrainBatches(data, 0, 1))
     seen = sorted(tuple(next(loader)["inputs"][0].tolist()) for _ in range(count))
     assert seen == sorted(tuple(row[:-1]) for row in data.train.gather(np.arange(count)).tolist())
 
@@ -141,15 +142,103 @@ def test_padding_is_no_target() -> None:
     assert batch["targets"].tolist() == [[5, 6, 0, IGNORED, IGNORED]]
 
 
-@pytest.mark.parametrize("change", [{"seed": 2}, {"data_hash": "other"}, {"block_tokens": 16}, {"blocks_per_step": 4}])
-def test_a_checkpoint_of_other_data_is_refused(corpus: Any, data: TokenBlocks, change: dict[str, Any]) -> None:
+CHANGES = [
+    {"seed": 2},
+    {"data_hash": "other"},
+    {"block_tokens": 16},
+    {"blocks_per_step": 4},
+    {"length": {"halvings": 1}},
+]
+
+
+@pytest.mark.parametrize("change", CHANGES)
+def test_a_checkpoint_of_other_data_is_refused_with_both_values_and_the_flag(
+    corpus: Any, data: TokenBlocks, change: dict[str, Any]
+) -> None:
+    name, old = next(iter(change.items()))
     state = {**data.state_dict(), **change}
-    with pytest.raises(ConfigError, match=next(iter(change))):
+    with pytest.raises(ConfigError) as caught:
         data.load_state_dict(state)
+    assert f"{name}: checkpoint {old!r}, run file {data.state_dict()[name]!r}" in str(caught.value)
+    assert f"--data.init_args.accept_changed=[{name}]" in str(caught.value)
+    accepting = make(corpus, accept_changed=[name])
+    accepting.load_state_dict(state)
+    with pytest.raises(ConfigError):
+        accepting.load_state_dict({**state, "data_hash": "third", "seed": 3})
+
+
+def test_another_vocabulary_is_never_accepted(corpus: Any, data: TokenBlocks) -> None:
+    state = {**data.state_dict(), "vocab_size": 99}
+    with pytest.raises(ConfigError, match=r"vocab_size: checkpoint 99, run file \d+.*cannot be accepted"):
+        make(corpus, accept_changed=["vocab_size"]).load_state_dict(state)
 
 
 def test_state_is_one_integer_and_what_it_counts(data: TokenBlocks) -> None:
-    data.load_state_dict({**data.state_dict(), "consumed": 24})
+    data.load_state_dict({**data.state_dict(), "consumed": 24, "step": 3})
     assert next(iter(data.train_dataloader()))["inputs"].tolist() == (
-        next(iter(TrainBatches(data, 0, 1, 24)))["inputs"].tolist()
+        next(iter(TrainBatches(data, 0, 1, 3)))["inputs"].tolist()
     )
+
+
+def test_after_an_accepted_change_no_sample_is_lost_and_none_comes_twice(corpus: Any, data: TokenBlocks) -> None:
+    before = global_batches(data, 1, 4)
+    data.step = 4
+    other = make(corpus, blocks_per_step=4, accept_changed=["blocks_per_step"])
+    other.load_state_dict(data.state_dict())
+    after = iter(other.train_dataloader())
+    rows = [row for _ in range(8) for row in next(after)["inputs"].tolist()]
+    assert sorted(rows) == sorted([row for step in global_batches(data, 1, 2, start=4) for row in step])
+    other.step = 8
+    assert other.state_dict()["consumed"] == 4 * 8 + 4 * 4
+    assert before == global_batches(data, 1, 4)
+
+
+GROWING = {
+    "blocks_per_step": 16,
+    "blocks_per_device": 4,
+    "max_steps": 24,
+    "length": {"halvings": 2, "ratio": 0.5},
+    "batch": {"halvings": 2, "ratio": 0.25},
+}
+
+
+@pytest.mark.parametrize("world", [1, 2, 4])
+def test_growing_rows_and_steps_are_the_same_for_any_number_of_processes(corpus: Any, world: int) -> None:
+    data = make(corpus, **GROWING)
+    found = global_batches(data, world, 24)
+    assert found == global_batches(make(corpus, **GROWING), 1, 24)
+    assert [len(step[0]) for step in found] == [8] * 6 + [16] * 6 + [32] * 12
+    assert [sum(map(len, step)) for step in found] == [4 * 32] * 3 + [8 * 32] * 3 + [16 * 32] * 18
+    assert global_batches(make(corpus, **GROWING), world, 10, start=4) == found[4:14]
+
+
+def test_growing_steps_take_the_samples_in_the_order_of_full_ones(corpus: Any) -> None:
+    data = make(corpus, **{**GROWING, "length": None})
+    steps = global_batches(data, 1, 24)
+    count = data.pace.blocks_before(24)
+    assert sum(map(len, steps)) == count == 3 * 4 + 3 * 8 + 18 * 16
+    wanted = data.train.gather(data.order().samples(0, count))[:, :-1].tolist()
+    ends = [data.pace.blocks_before(step) for step in range(25)]
+    assert steps == [sorted(wanted[a:b]) for a, b in itertools.pairwise(ends)]
+
+
+def test_a_short_row_sees_nothing_of_the_part_before_it() -> None:
+    tokens = np.array([[0, 5, 6, 7, 8, 9, 0, 3, 4, 2, 5, 6, 0]])
+    rows = cut(batch_of(tokens, 0, 1), 4)
+    assert rows["inputs"].tolist() == [[0, 5, 6, 7], [8, 9, 0, 3], [4, 2, 5, 6]]
+    assert rows["targets"].tolist() == [[5, 6, 7, 8], [9, 0, 3, 4], [2, 5, 6, 0]]
+    assert rows["positions"].tolist() == [[0, 1, 2, 3], [0, 1, 0, 1], [0, 1, 2, 3]]
+    whole = batch_of(tokens, 0, 1)
+    assert all((cut(whole, 12)[name] == tensor).all() for name, tensor in whole.items())
+
+
+def test_a_mixture_gives_the_same_global_batches_for_1_2_and_4_processes(corpus: Any) -> None:
+    half = len(make(corpus).train) // 2
+    sets = [{"blocks": half, "share": 0.25}, {"blocks": len(make(corpus).train) - half, "share": 0.75}]
+    data = make(corpus, sets=sets, blocks_per_step=16)
+    alone = global_batches(data, 1, 9)
+    assert global_batches(data, 2, 9) == alone
+    assert global_batches(data, 4, 5, start=4) == alone[4:]
+    first = {tuple(row[:-1]) for row in data.train.gather(np.arange(half)).tolist()}
+    of_first = [sum(tuple(row) in first for row in step) for step in alone]
+    assert sum(of_first) == pytest.approx(0.25 * 9 * 16, abs=2)

@@ -17,7 +17,8 @@ import torch
 import yaml
 from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers
 
-from data_contracts.run_file import BlockFile, BlockFiles, run_file
+from data_contracts.block_sets import BlockFile, BlockFiles
+from data_contracts.run_file import run_file
 from data_contracts.training import PretrainConfig
 
 BLOCK = 32
@@ -92,7 +93,9 @@ def make_tokenizer(documents: list[str]) -> Tokenizer:
     return tokenizer
 
 
-def settings(corpus: Corpus, folder: Path, **changes: Any) -> dict[str, Any]:
+def settings(
+    corpus: Corpus, folder: Path, _mixed_in: Any = (), _held_out: Any = None, **changes: Any
+) -> dict[str, Any]:
     """A run file as a dict, for a tiny model with dropout: 12 steps, checkpoints every 4, validation every 6."""
     values: dict[str, Any] = {
         "model": {"layers": 2, "heads": 2, "width": 32, "dropout": 0.1},
@@ -115,6 +118,8 @@ def settings(corpus: Corpus, folder: Path, **changes: Any) -> dict[str, Any]:
         block_tokens=BLOCK,
         lineage={"corpus": "clean/0123456789abcdef", "sources": [{"name": "poems", "licence": "CC0-1.0"}]},
         run_dir=folder,
+        mixed_in=_mixed_in,
+        held_out=_held_out,
     )
 
 
