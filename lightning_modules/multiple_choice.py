@@ -30,6 +30,7 @@ from lightning_modules.intervals import proportion
 
 BATCH_TOKENS = 4096  # padded tokens of one forward pass
 BATCH_PAIRS = 4 << 20  # pairs of tokens in the mask of one forward pass: 4 MB
+BATCH_LOGITS = 1 << 28  # outputs of one forward pass: 1 GB
 
 
 class Row(NamedTuple):
@@ -69,7 +70,7 @@ def choice_nats(network: PreTrainedModel, rows: Sequence[Row], pad_id: int) -> l
     """Negative log-probability (nats) of each choice of each row, behind what the row's choices share."""
     nats: list[list[float]] = [[] for _ in rows]
     done = 0
-    for group in _batches(rows):
+    for group in _batches(rows, int(network.config.vocab_size)):
         for i, found in zip(group, _batch_nats(network, [rows[i] for i in group], pad_id), strict=True):
             nats[i] = found
         done += len(group)
@@ -77,13 +78,14 @@ def choice_nats(network: PreTrainedModel, rows: Sequence[Row], pad_id: int) -> l
     return nats
 
 
-def _batches(rows: Sequence[Row]) -> Iterator[list[int]]:
-    """Indices of rows of similar length, so many that neither tokens nor the mask of a batch become too large."""
+def _batches(rows: Sequence[Row], vocab_size: int) -> Iterator[list[int]]:
+    """Indices of rows of similar length, so many that neither tokens, mask nor outputs of a batch become too large."""
     group: list[int] = []
     for i in sorted(range(len(rows)), key=lambda i: (rows[i].length, i)):
-        size, width = len(group) + 1, rows[i].length
-        width += max([len(rows[j].shared) for j in (*group, i)])  # shared parts are padded to the longest
-        if group and (size * width > BATCH_TOKENS or size * width**2 > BATCH_PAIRS):
+        size, asked = len(group) + 1, max(rows[j].inputs for j in (*group, i))
+        width = max(len(rows[j].shared) for j in (*group, i)) + asked  # both parts are padded to the longest
+        outputs = size * (asked + 1) * vocab_size
+        if group and (size * width > BATCH_TOKENS or size * width**2 > BATCH_PAIRS or outputs > BATCH_LOGITS):
             yield group
             group = []
         group.append(i)

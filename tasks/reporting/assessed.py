@@ -97,9 +97,7 @@ def _pairs(name: str, found: dict[str, Any]) -> Iterator[Pairs]:
     if not count:
         return
     accuracy = float(found["accuracy"])
-    low, high = found.get("interval") or (found.get("low"), found.get("high"))
-    if low is None or high is None:
-        low, high = wilson(round(accuracy * count), count)
+    low, high = found.get("interval") or (found["low"], found["high"])
     yield Pairs(phenomenon=name, pairs=count, accuracy=accuracy, low=low, high=high)
 
 
@@ -143,13 +141,3 @@ def _plain(value: float | None) -> str:
     if value is None:
         return "-"
     return f"{value:,}" if isinstance(value, int) else f"{value:.3f}"
-
-
-def wilson(good: int, total: int, z: float = 1.96) -> tuple[float, float]:
-    """Wilson's 95 % interval of a share (Wilson 1927); (0, 1) without any trial."""
-    if total == 0:
-        return 0.0, 1.0
-    share = good / total
-    centre = (share + z * z / (2 * total)) / (1 + z * z / total)
-    half = z * math.sqrt(share * (1 - share) / total + z * z / (4 * total * total)) / (1 + z * z / total)
-    return max(0.0, centre - half), min(1.0, centre + half)

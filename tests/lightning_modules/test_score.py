@@ -108,6 +108,8 @@ def test_sentence_likelihoods_in_batches_are_those_of_one_by_one(network: Any) -
 def test_wilson_intervals() -> None:
     assert wilson(8, 10) == pytest.approx((0.4902, 0.9433), abs=1e-4)  # Newcombe 1998, table I
     assert wilson(0, 10) == pytest.approx((0.0, 0.2775), abs=1e-4)
+    assert wilson(7, 10) == pytest.approx((0.397, 0.892), abs=5e-4)
+    assert wilson(10, 10)[1] == pytest.approx(1.0)
     assert wilson(0, 0) == (0.0, 1.0)
 
 

@@ -306,13 +306,6 @@ def test_pairs_of_several_sets_are_told_by_set():
     assert [p.phenomenon for p in alone.pairs] == ["全部 all", "量词"]
 
 
-def test_wilson_interval_of_the_textbook():
-    low, high = assessed.wilson(7, 10)
-    assert (round(low, 3), round(high, 3)) == (0.397, 0.892)
-    assert assessed.wilson(0, 0) == (0.0, 1.0)
-    assert assessed.wilson(10, 10)[1] == 1.0
-
-
 def test_histograms_count_every_document_once_and_know_the_limits():
     frame = pl.LazyFrame(
         {

@@ -6,6 +6,7 @@ import math
 import random
 
 from data_contracts.verdict import RuleResult, Sample, Verdict
+from lightning_modules.intervals import wilson
 from tasks.reporting import assessed, curves
 from tasks.reporting.facts import (
     BenchmarkFacts,
@@ -218,7 +219,7 @@ def a_score() -> Scores:
         ("指代 anaphora", 148, 300),
         ("被字句 passive", 88, 120),
     ):
-        low, high = assessed.wilson(good, total)
+        low, high = wilson(good, total)
         pairs.append(Pairs(phenomenon=name, pairs=total, accuracy=good / total, low=low, high=high))
     samples = [
         Generated(
