@@ -69,11 +69,13 @@ def assess(model: Dataset, found: FoundAssessment, work: Work) -> Output:
     speed = scores.pop("speed")
     files = {name: store.put_file(path) for name, path in _tables(scores, work.scratch)}
     if scores["not_scored"] is None:
+        progress.report(progress.Step("assess", 0, 0, "baselines"))
         held_out = pl.read_parquet(store.path(files[DOCUMENTS]))["doc_id"]
         scores |= {"split": split, "baselines": yardsticks.baselines(corpus, held_out, cfg.baseline_chars)}
         for name, one in (scores["questions"] or {}).items():
             one |= asked.items[name]
         samples, continued = scores.pop("free_samples"), scores.pop("continuations")
+        progress.report(progress.Step("assess", 0, 0, "verbatim"))
         if samples:
             scores["generated"] = yardsticks.generated(samples, corpus, held_out, cfg.min_verbatim_chars)
         if continued:
