@@ -28,6 +28,7 @@ from data_contracts.errors import ConfigError
 _MAX_NODES = 100_000  # aliases can unfold without end; no honest config comes near this
 _MERGE = "tag:yaml.org,2002:merge"
 _HARNESS: Key = ("assess", "lm_eval", "path")
+FOLDERS: tuple[Key, ...] = (("vocab", "folder"), ("pretrain", "model", "folder"))
 
 
 def load(path: str | Path, overrides: Sequence[str] = ()) -> EverythingConfig:
@@ -162,7 +163,7 @@ class _Document:
     def resolve_paths(self, folder: Path) -> None:
         """Make paths of sources, benchmarks, contracts and pairs absolute; other types are left to the check."""
         keys: list[Key] = [("gate", "corpus"), ("gate", "blocks"), ("assess", "minimal_pairs"), _HARNESS, ("store",)]
-        keys += [key for key, _ in _values(self.data) if _is_path(key)]
+        keys += [*FOLDERS, *(key for key, _ in _values(self.data) if _is_path(key))]
         for key in keys:
             *parents, name = key
             at: Any = self.data
@@ -218,6 +219,6 @@ def _absolute(key: Key, value: object, folder: Path) -> object:
         return value
     may_be_name = key[0] in ("gate", "assess") and key[-1] in ("corpus", "blocks", "minimal_pairs")
     is_file = may_be_name and ("/" in value or value.endswith((".yaml", ".jsonl", ".gz")))
-    if is_file or _is_path(key) or key == ("store",):
+    if is_file or _is_path(key) or key == ("store",) or key in FOLDERS:
         return str(folder / Path(value).expanduser())
     return value

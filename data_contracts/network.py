@@ -16,11 +16,14 @@ every formula to the network that Hugging Face builds.
 
 from __future__ import annotations
 
+import json
 import math
+from pathlib import Path
 from typing import Any, Literal
 
 from pydantic import Field, model_validator
 
+from data_contracts.errors import ConfigError
 from data_contracts.model import Model
 
 ArchitectureName = Literal["llama", "qwen3", "bert", "modernbert"]
@@ -58,6 +61,13 @@ class NetworkConfig(Model):
     size: Size | None = Field(
         None, description="大小: 词向量以外的参数, 定层数和宽度; 空为 10.6M (parameters besides embeddings)"
     )
+    folder: str | None = Field(
+        None,
+        description="从此 Hugging Face 文件夹的权重继续训练, 结构与大小由它定 (continue from its weights; safetensors)",
+    )
+    extend_vocabulary: bool = Field(
+        False, description="词表比模型大时添行, 初值为各行均值 (rows for new tokens, as the mean of all)"
+    )
     layers: int = Field(
         default_factory=lambda data: SHAPES[data.get("size")][0], ge=1, le=200, description="层数; 空则由 size 定"
     )
@@ -71,12 +81,22 @@ class NetworkConfig(Model):
     tie_embeddings: bool = Field(True, description="输入输出共用词向量")
 
     @model_validator(mode="after")
+    def _the_folder_decides(self) -> NetworkConfig:
+        if self.folder:
+            usual = NetworkConfig()
+            names = ("architecture", "size", "layers", "width", "heads", "kv_heads", "ffn_width", "dropout")
+            changed = [name for name in names if getattr(self, name) != getattr(usual, name)]
+            if changed:
+                raise ValueError(f"the model in folder decides its shape; leave out {', '.join(changed)}")
+        return self
+
+    @model_validator(mode="after")
     def _heads_divide(self) -> NetworkConfig:
         if self.width % self.heads:
             raise ValueError(f"width {self.width} is not a multiple of heads {self.heads}")
         if self.heads % (self.kv_heads or self.heads):
             raise ValueError(f"heads {self.heads} is not a multiple of kv_heads {self.kv_heads}")
-        if self.objective == "masked" and self.kv_heads not in (None, self.heads):
+        if self.architecture in MASKED and self.kv_heads not in (None, self.heads):
             raise ValueError(f"{self.architecture} has as many kv_heads as heads; leave kv_heads out")
         if self.architecture == "bert" and not self.tie_embeddings:
             raise ValueError("bert shares its embeddings with the output head; leave tie_embeddings out")
@@ -86,7 +106,9 @@ class NetworkConfig(Model):
 
     @property
     def objective(self) -> Objective:
-        """What such a network is trained for."""
+        """What such a network is trained for; ConfigError for a folder that says nothing that we know."""
+        if self.folder:
+            return objective_of(Path(self.folder))
         return "masked" if self.architecture in MASKED else "causal"
 
     @property
@@ -99,6 +121,23 @@ class NetworkConfig(Model):
         """Width of the feed-forward layers: 8/3 of the width, rounded up to 64, and 4 times it in bert."""
         usual = 4 * self.width if self.architecture == "bert" else math.ceil(self.width * 8 / 3 / 64) * 64
         return self.ffn_width or usual
+
+
+def objective_of(folder: Path) -> Objective:
+    """What the model of a Hugging Face folder was trained for, by the `architectures` of its config.json."""
+    try:
+        named = json.loads((folder / "config.json").read_text(encoding="utf-8")).get("architectures") or []
+    except (OSError, ValueError, AttributeError) as error:
+        raise ConfigError(f"pretrain.model.folder {folder}: config.json cannot be read: {error}") from None
+    for name in named:
+        if name.endswith(("ForCausalLM", "LMHeadModel")):
+            return "causal"
+        if name.endswith(("ForMaskedLM", "ForPreTraining")):
+            return "masked"
+    raise ConfigError(
+        f"pretrain.model.folder {folder}: config.json names the architectures {named}, none of which is a causal "
+        "(...ForCausalLM) or masked (...ForMaskedLM) language model"
+    )
 
 
 class MaskingConfig(Model):

@@ -43,6 +43,7 @@ def run_file(
     lineage: dict[str, Any],
     run_dir: str | Path,
     mask_id: int | None = None,
+    special_ids: Sequence[int] = (),
     name: str = "blocks",
     mixed_in: Sequence[MixedBlocks] = (),
     held_out: HeldOut | None = None,
@@ -55,6 +56,7 @@ def run_file(
         lineage: dataset versions, sources and licences; printed on the model card, never interpreted.
         run_dir: the run's folder; every file of the run is written below it.
         mask_id: the tokenizer's own mask; without one a masked model gets the id after the last.
+        special_ids: ids that are no text, besides separator and padding.
         name: what the run's own blocks are called.
         mixed_in: other blocks of the same tokenizer and block length, with their shares of the training tokens.
         held_out: what to validate on, in named sets; without it the validation split of `blocks`.
@@ -71,26 +73,37 @@ def run_file(
     tokens = {"vocab_size": vocab_size, "separator_id": separator_id, "pad_id": pad_id, "block_tokens": block_tokens}
     network = tokens | _model(cfg, datasets, held_out, max_steps)
     data = data_part(cfg, datasets, held_out, tokens, max_steps)
-    masked = cfg.model.objective == "masked"
-    if masked:
+    if cfg.model.objective == "masked":
         mask_id = vocab_size if mask_id is None else mask_id
         network |= {"vocab_size": max(vocab_size, mask_id + 1), "mask_ratio": cfg.masking.ratio}
-        data |= {"mask_id": mask_id, "special_ids": [separator_id, pad_id], "masking": cfg.masking.model_dump()}
+        data |= _masked(cfg, mask_id, {separator_id, pad_id, *special_ids})
+    else:
+        mask_id = None
     model_class, data_class = CLASSES[cfg.model.objective]
     return {
         "seed_everything": cfg.seed,
         "trainer": _trainer(cfg, accumulation, max_steps, bool(held_out.files), str(run_dir), str(tokenizer_dir)),
         "model": {"class_path": model_class, "init_args": network},
         "data": {"class_path": data_class, "init_args": data},
-        "run": {
-            "folder": str(run_dir),
-            "tokenizer": str(tokenizer_dir),
-            "precision": cfg.precision,
-            "minutes": cfg.duration.amount if cfg.duration.unit == "minutes" else None,
-            "mask_id": mask_id if masked else None,
-            "lineage": lineage,
-        },
+        "run": _run(cfg, str(run_dir), str(tokenizer_dir), mask_id, lineage),
     }
+
+
+def _run(
+    cfg: PretrainConfig, run_dir: str, tokenizer_dir: str, mask_id: int | None, lineage: dict[str, Any]
+) -> dict[str, Any]:
+    return {
+        "folder": run_dir,
+        "tokenizer": tokenizer_dir,
+        "precision": cfg.precision,
+        "minutes": cfg.duration.amount if cfg.duration.unit == "minutes" else None,
+        "mask_id": mask_id,
+        "lineage": lineage,
+    }
+
+
+def _masked(cfg: PretrainConfig, mask_id: int, special_ids: set[int]) -> dict[str, Any]:
+    return {"mask_id": mask_id, "special_ids": sorted(special_ids), "masking": cfg.masking.model_dump()}
 
 
 def _model(cfg: PretrainConfig, datasets: Sequence[MixedBlocks], held_out: HeldOut, max_steps: int) -> dict[str, Any]:

@@ -201,7 +201,14 @@ class SegmentConfig(Model):
 
 
 class VocabConfig(Model):
-    """词表: byte-level BPE in Hugging Face tokenizer.json form."""
+    """词表: byte-level BPE in Hugging Face tokenizer.json form, trained, or taken from a model's folder."""
+
+    folder: str | None = Field(
+        None, description="取此 Hugging Face 文件夹的词表, 不训练 (take the tokenizer of a folder, for its model)"
+    )
+    new_tokens: tuple[str, ...] = Field(
+        (), description="加在所取词表之后的词, 须配 model.extend_vocabulary (words added after its last token)"
+    )
 
     size: int = Field(16_384, ge=300, le=1_000_000, description="词元数, 含特殊词元 (tokens, specials included)")
     sample_bytes: Bytes = Field(

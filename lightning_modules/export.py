@@ -57,6 +57,7 @@ def export_checkpoint(
     folder: Path,
     *,
     tokenizer_dir: Path,
+    separator_id: int,
     pad_id: int,
     figures: dict[str, Any],
     lineage: dict[str, Any],
@@ -70,7 +71,6 @@ def export_checkpoint(
         mask_id: what hides a token, of a masked model.
     """
     network, data = network_of(checkpoint)
-    separator_id = int(network.config.eos_token_id)
     temporary = folder.with_name(f".{folder.name}.tmp")
     shutil.rmtree(temporary, ignore_errors=True)
     temporary.mkdir(parents=True)
@@ -82,7 +82,7 @@ def export_checkpoint(
         special |= {"cls_token": separator_id, "sep_token": separator_id, "mask_token": mask_id}
     _write_tokenizer(tokenizer_dir, temporary, special, network.config.max_position_embeddings)
     objective: Objective = "causal" if mask_id is None else "masked"
-    cost = cost_of(network, objective, network.config.max_position_embeddings)
+    cost = cost_of(network, objective, data["block_tokens"])
     figures = {"flops_per_token": cost.flops_per_token, **figures, "data_hash": data["data_hash"], "seed": data["seed"]}
     (temporary / "README.md").write_text(model_card(network, objective, figures, lineage), encoding="utf-8")
     replace_durably(temporary, folder)
@@ -92,6 +92,7 @@ def export_checkpoint(
 def _make_generative(network: PreTrainedModel, separator_id: int, pad_id: int) -> None:
     """What `generate` reads."""
     network.config.use_cache = True
+    network.config.bos_token_id = network.config.eos_token_id = separator_id  # a folder's own may have several
     network.config.pad_token_id = pad_id
     network.generation_config = GenerationConfig(
         bos_token_id=separator_id,
@@ -142,6 +143,7 @@ def export_run(run: dict[str, Any], folder: Path | None = None) -> Path:
         found.path,
         folder or place / "export",
         tokenizer_dir=Path(run["run"]["tokenizer"]),
+        separator_id=int(run["model"]["init_args"]["separator_id"]),
         pad_id=int(run["model"]["init_args"]["pad_id"]),
         figures=figures_of(run, found.step),
         lineage=run["run"].get("lineage") or {},

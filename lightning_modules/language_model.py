@@ -20,12 +20,13 @@ from data_contracts.network import NetworkConfig, Objective
 from data_contracts.optimizers import OptimizerConfig, learning_rate_share
 from lightning_modules.architectures import Cost, Tokens, built, cost_of, hugging_face_config
 from lightning_modules.block_files import IGNORED, Batch
+from lightning_modules.foreign import foreign_config, loaded, refuse_leak
 from lightning_modules.optimizers import optimizer_of, schedule
 from lightning_modules.strategies import shard, summed
 
 
 class LanguageModel(pl.LightningModule):
-    """LightningModule of a language model built from random weights; what its loss is, each kind says."""
+    """LightningModule of a language model, from random weights or a folder; what its loss is, each kind says."""
 
     objective: ClassVar[Objective]
     network: PreTrainedModel
@@ -60,8 +61,12 @@ class LanguageModel(pl.LightningModule):
             sharded_bf16: compute in bf16 under FSDP2, whose precision is set where layers are sharded.
         """
         super().__init__()
+        cfg, self.vocab_size = NetworkConfig(**network), vocab_size
+        self.folder, self.extends = cfg.folder, cfg.extend_vocabulary
         tokens = Tokens(vocab_size, separator_id, pad_id, block_tokens)
-        self.config = hugging_face_config(NetworkConfig(**network), tokens)
+        self.config = (
+            hugging_face_config(cfg, tokens) if cfg.folder is None else foreign_config(cfg.folder, block_tokens)
+        )
         self.optimizer_config = OptimizerConfig(**optimizer)
         self.separator_id, self.pad_id, self.block_tokens = separator_id, pad_id, block_tokens
         self.max_steps, self.seed = max_steps, seed
@@ -78,12 +83,17 @@ class LanguageModel(pl.LightningModule):
         self.held_out_by_set: dict[str, dict[str, float]] = {}
 
     def configure_model(self) -> None:
-        """Build the network from the seed alone; shard it when the strategy brought a device mesh. Idempotent."""
+        """Build the network from the seed or the folder alone; shard it on a device mesh. Idempotent."""
         if "network" in self._modules:
             return
         with torch.random.fork_rng():
             torch.manual_seed(self.seed)
-            self.network = built(self.config, self.objective)
+            if self.folder is None:
+                self.network = built(self.config, self.objective)
+            else:
+                self.network = loaded(self.folder, self.config, self.objective, self.vocab_size, self.extends)
+                refuse_leak(self)
+                self.config = self.network.config
         self.cost = cost_of(self.network, self.objective, self.block_tokens)
         if self._device_mesh is not None:
             shard(self.network, self._device_mesh, self.sharded_bf16)

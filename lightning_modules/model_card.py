@@ -21,12 +21,16 @@ LABELS = {
 }
 
 
+ORIGINS = {  # whether the lineage names a model that this one was continued from
+    False: {"zh": "从零预训练", "en": "pretrained from random weights"},
+    True: {"zh": "由另一模型继续预训练", "en": "continued from another model (see the lineage, and obey its licence)"},
+}
 KINDS: dict[Objective, dict[str, str]] = {
     "causal": {
         "task": "text-generation",
         "tag": "causal-lm",
-        "about": """由字流从零预训练的因果语言模型, 结构为 {architecture}. A causal language model of the {architecture}
-architecture, pretrained from random weights by ziliu (字流). 它是基座模型: 只会续写, 未经指令微调或安全对齐.
+        "about": """由字流{zh}的因果语言模型, 结构为 {architecture}. A causal language model of the {architecture}
+architecture, {en} by ziliu (字流). 它是基座模型: 只会续写, 未经指令微调或安全对齐.
 It is a base model: it continues text and was neither instruction-tuned nor aligned.""",
         "use": """from transformers import AutoModelForCausalLM, AutoTokenizer
 
@@ -39,8 +43,8 @@ print(tokenizer.decode(model.generate(**ids, max_new_tokens=60)[0]))""",
     "masked": {
         "task": "fill-mask",
         "tag": "masked-lm",
-        "about": """由字流从零预训练的掩码语言模型, 结构为 {architecture}, 整词掩码. A masked language model of the
-{architecture} architecture, pretrained from random weights by ziliu (字流) on hidden whole words.
+        "about": """由字流{zh}的掩码语言模型, 结构为 {architecture}, 整词掩码. A masked language model of the
+{architecture} architecture, {en} by ziliu (字流) on hidden whole words.
 它用来微调: 分类, 序列标注, 检索. It is there to be fine-tuned: classification, tagging, retrieval.""",
         "use": """from transformers import AutoModelForMaskedLM, AutoTokenizer
 
@@ -60,7 +64,7 @@ def model_card(network: PreTrainedModel, objective: Objective, figures: dict[str
         figures: values by the names in LABELS; None is shown as not measured.
         lineage: any nested plain values; shown as a list, never interpreted.
     """
-    config, kind = network.config, KINDS[objective]
+    config, kind, origin = network.config, KINDS[objective], ORIGINS["continued_from" in lineage]
     rows = "".join(f"| {LABELS.get(k, k)} | {_figure(v)} |\n" for k, v in figures.items())
     return f"""---
 language: [zh]
@@ -70,7 +74,7 @@ tags: [ziliu, {kind["tag"]}]
 ---
 # 字流 ziliu 语言模型 · language model
 
-{kind["about"].format(architecture=config.model_type)}
+{kind["about"].format(architecture=config.model_type, **origin)}
 
 | 模型 model | |
 |---|---|

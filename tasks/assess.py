@@ -58,6 +58,7 @@ def assess(model: Dataset, found: FoundAssessment, work: Work) -> Output:
         model=str(unpack(store, store.manifest(model), work.scratch / "model")),
         result=str(work.scratch / SCORES),
         streams=tuple(_streams(store, blocks, split)),
+        block_tokens=int(blocks.measures["block_tokens"]),  # a model from elsewhere may have a far longer context
         pairs=asked.pairs,
         questions=asked.questions,
         probes=question_files.write_table(given, work.scratch / "probes.parquet", "probes") if cfg.probes else None,

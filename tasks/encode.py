@@ -36,11 +36,12 @@ from tasks.stage import stage
 from tasks.store import Store
 from tasks.transforms import bpe
 from tasks.transforms.flat_text import offsets_of
+from tasks.transforms.foreign_tokenizer import Specials, specials
 from tasks.transforms.mixture import Training, mixture
 from tasks.transforms.packing import Copies, Documents, Stream, Tokens, pack, repeated, some, token_type
 from tasks.transforms.splits import SPLITS, TRAIN, Cuts, cuts, places, split_of
-from tasks.transforms.word_starts import begins_word
-from tasks.vocab import TOKENIZER
+from tasks.transforms.word_starts import begins_at, begins_word
+from tasks.vocab import TOKENIZER, TOKENIZER_CONFIG
 from tasks.work import Inputs, Output, Work
 
 TABLE, IDS, BITS = "table.parquet", "ids.bin", "begins.bits"  # what encoding leaves for packing
@@ -61,13 +62,14 @@ def encode(documents: Inputs, tokenizer: Dataset, cfg: EncodeConfig, mixed: Mixt
     trained = work.shards(tokenizer)[0]
     described = work.store.path(trained.files[TOKENIZER]).read_text(encoding="utf-8")
     size = bpe.vocabulary_size(described)
+    special = specials(described, work.store.path(trained.files[TOKENIZER_CONFIG]).read_text(encoding="utf-8"))
     jobs = [(f"{s.content}\0{trained.content}", (s.files[KEPT], trained.files[TOKENIZER])) for s in shards]
     encoded = [result[0] for result in work.each(encode_shard, jobs, of_config=False)]
     where, copies, facts = plan(work.store, encoded, cfg, mixed)
     packing = [
         (
-            digest_of([e.content, where, sha256(c.tobytes()).hexdigest(), cfg.block_tokens, size]),
-            (e, where, c, cfg.block_tokens, size),
+            digest_of([e.content, where, sha256(c.tobytes()).hexdigest(), cfg.block_tokens, size, special]),
+            (e, where, c, cfg.block_tokens, size, special),
         )
         for e, c in zip(encoded, copies, strict=True)
     ]
@@ -77,8 +79,10 @@ def encode(documents: Inputs, tokenizer: Dataset, cfg: EncodeConfig, mixed: Mixt
         made,
         {
             "vocab_size": size,
-            "separator_id": bpe.SEPARATOR_ID,
-            "pad_id": bpe.PAD_ID,
+            "separator_id": special.separator,
+            "pad_id": special.pad,
+            "mask_id": special.mask,
+            "special_ids": list(special.every),
             "block_tokens": cfg.block_tokens,
             "encoder": bpe.encoder_name(described),
             "forced_splits": list(where.forced),
@@ -104,7 +108,10 @@ def encode_shard(room: Room, source: File, tokenizer: File) -> list[Shard]:
     encoded = vocabulary.encoder.encode(texts)
     words = offsets_of(frame["word_chars"].list.len().to_numpy().astype(np.int64))
     word_chars = frame["word_chars"].explode().drop_nulls().to_numpy()
-    begins = begins_word(texts, word_chars, words, vocabulary.token_bytes[encoded.ids], encoded.offsets)
+    if encoded.starts is None:
+        begins = begins_word(texts, word_chars, words, vocabulary.token_bytes[encoded.ids], encoded.offsets)
+    else:
+        begins = begins_at(texts, word_chars, words, encoded.starts, encoded.offsets)
     table = frame.select(
         "doc_id",
         "source",
@@ -150,7 +157,7 @@ def plan(
 
 
 def pack_shard(
-    room: Room, encoded: Shard, where: Cuts, copies: Copies, block_tokens: int, vocabulary: int
+    room: Room, encoded: Shard, where: Cuts, copies: Copies, block_tokens: int, vocabulary: int, special: Specials
 ) -> list[Shard]:
     """Pack one shard's texts, each as often as the mixture wants it."""
     kind = token_type(vocabulary)
@@ -164,7 +171,7 @@ def pack_shard(
         mine = split == name
         own = table.filter(pl.Series(mine, dtype=pl.Boolean)).with_columns(split=pl.lit(name))
         count = own["copies"].to_numpy()
-        stream = pack(repeated(some(texts, mine), count), bpe.SEPARATOR_ID, bpe.PAD_ID, block_tokens, kind)
+        stream = pack(repeated(some(texts, mine), count), special.separator, special.pad, block_tokens, kind)
         tokens, chars = (int((own[column] * own["copies"]).sum()) for column in ("tokens", "chars"))
         _account(stream, tokens, name)
         if stream.blocks:

@@ -8,14 +8,16 @@ from __future__ import annotations
 from collections.abc import Collection
 from pathlib import Path
 
-from data_contracts.config import AssessmentStages, CorpusStages, Place, VocabularyStages
+from data_contracts.config import AssessmentStages, CorpusStages, Place, PretrainingStages, VocabularyStages
 from data_contracts.errors import ConfigError
 from data_contracts.mixture import MixtureConfig
 from data_contracts.sources import DatasetSource
 from tasks import lineage, question_files
 from tasks.gate import asked
+from tasks.model_folder import digest_of_model
 from tasks.readers.found import missing
 from tasks.store import Store
+from tasks.vocab import given
 
 
 def check(cfg: Place) -> None:
@@ -38,6 +40,10 @@ def check(cfg: Place) -> None:
         ]
     if isinstance(cfg, AssessmentStages):
         faults += question_files.faults(cfg.assess)
+    if isinstance(cfg, VocabularyStages) and cfg.vocab.folder:
+        given(cfg.vocab)
+    if isinstance(cfg, PretrainingStages) and cfg.pretrain.model.folder:
+        digest_of_model(cfg.pretrain.model.folder)
     if isinstance(cfg, CorpusStages) and isinstance(cfg, VocabularyStages):
         faults += strangers(cfg.mixture, [s.name for s in cfg.sources])
     if isinstance(cfg, CorpusStages):

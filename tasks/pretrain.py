@@ -21,16 +21,16 @@ from data_contracts.training import PretrainConfig
 from tasks import progress, supervised
 from tasks.executors import close_pools
 from tasks.lineage import card_facts
+from tasks.model_folder import Continued, refuse_other_blocks, training
 from tasks.named_sets import check_alike, held_out
-from tasks.stage import stage
 from tasks.store import Store
 from tasks.work import Inputs, Output, Work
 
 GRACE_SECONDS = 60.0  # a large checkpoint takes a while to write
 
 
-@stage(schema="model", libraries=("torch", "lightning", "transformers"), programs=("lightning_modules",))
-def pretrain(blocks: Inputs, cfg: PretrainConfig, work: Work) -> Output:
+@training
+def pretrain(blocks: Inputs, cfg: PretrainConfig | Continued, work: Work) -> Output:
     """预训练 pretrain: BLOCKS -> model. A Hugging Face folder with its model card.
 
     After the run's own blocks come those that cfg.other_blocks names, in that order: mixed in, or only validated on.
@@ -42,6 +42,10 @@ def pretrain(blocks: Inputs, cfg: PretrainConfig, work: Work) -> Output:
     own, *more = (work.store.manifest(d) for d in ([blocks] if isinstance(blocks, Dataset) else blocks))
     check_alike(work.store, own, more)
     unpack(work.store, work.store.manifest(own.parents[1]), folder / "tokenizer")
+    lineage = card_facts(work.store, own.handle, [m.handle for m in more])
+    if isinstance(cfg, Continued):
+        refuse_other_blocks(cfg.folder, folder / "tokenizer")
+        lineage, cfg = cfg.told | lineage, cfg.whole
     mine, *theirs = (block_files(work.store, m) for m in (own, *more))
     mixed = [
         MixedBlocks(name=one.blocks, share=one.share, files=f) for one, f in zip(cfg.mixed_in, theirs, strict=False)
@@ -55,7 +59,7 @@ def pretrain(blocks: Inputs, cfg: PretrainConfig, work: Work) -> Output:
         mixed_in=mixed,
         held_out=held_out(work.store, own, mine, named, folder / "held_out"),
         tokenizer_dir=folder / "tokenizer",
-        lineage=card_facts(work.store, own.handle, [m.handle for m in more]),
+        lineage=lineage,
         run_dir=folder,
         **vocabulary_facts(work.store, own),
     )
@@ -115,10 +119,11 @@ def block_files(store: Store, blocks: Manifest) -> list[BlockFiles]:
     return [BlockFiles(**{split: one(s, split) for split in SPLITS}) for s in blocks.shards]
 
 
-def vocabulary_facts(store: Store, blocks: Manifest) -> dict[str, int]:
-    """Vocabulary size, separator and padding ids, block length: what the encode stage wrote down."""
+def vocabulary_facts(store: Store, blocks: Manifest) -> dict[str, Any]:
+    """Vocabulary size, special ids, block length: what the encode stage wrote down."""
     names = ("vocab_size", "separator_id", "pad_id", "block_tokens")
-    return {name: int(blocks.measures[name]) for name in names}
+    masks = {name: blocks.measures[name] for name in ("mask_id", "special_ids") if name in blocks.measures}
+    return {name: int(blocks.measures[name]) for name in names} | masks
 
 
 def unpack(store: Store, manifest: Manifest, folder: Path) -> Path:

@@ -11,22 +11,28 @@ chars_per_token on the sample and by source.
 from __future__ import annotations
 
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 import polars as pl
+from pydantic import Field
+from tokenizers import Tokenizer
 
 from data_contracts.dataset import KEPT, File, Shard, digest_of
-from data_contracts.errors import NothingLeft
+from data_contracts.errors import ConfigError, NothingLeft
+from data_contracts.model import Model
 from data_contracts.stages import EncodeConfig, Splits, VocabConfig
 from tasks.rows import Room
-from tasks.stage import stage
+from tasks.stage import Body, Stage
 from tasks.store import Store
 from tasks.transforms import bpe
+from tasks.transforms.foreign_tokenizer import adopted
 from tasks.transforms.splits import TRAIN, cuts, places, split_of
 from tasks.work import Inputs, Output, Work
 
+COMPARED = 200  # texts
 TOKENIZER, TOKENIZER_CONFIG, STUDY = "tokenizer.json", "tokenizer_config.json", "sample.parquet"
 
 
@@ -38,9 +44,52 @@ class Chosen(NamedTuple):
     ranks: list[int]
 
 
-@stage(schema="tokenizer", libraries=("gigatoken", "numpy", "polars", "tokenizers"))
-def vocab(documents: Inputs, cfg: VocabConfig, splits: Splits | EncodeConfig, work: Work) -> Output:
-    """词表 vocab: DOCUMENT -> tokenizer. Byte-level BPE by Qwen2's expression, from training documents only."""
+class Given(Model):
+    """A tokenizer that is taken, not trained, and how much text to measure it on; its folder's path is in no key."""
+
+    sample_bytes: int
+    size: int
+    digest: str
+    tokenizer: str = Field(exclude=True, repr=False)  # the text of tokenizer.json
+    config: str = Field(exclude=True, repr=False)  # and of tokenizer_config.json
+
+
+class Learner(Stage):
+    """A stage that reads the tokenizer of a folder, if one is named, before its key is made."""
+
+    def look(self, values: list[Any]) -> tuple[list[Any], Any]:
+        """Read the folder; nothing else lies outside the store."""
+        documents, cfg, splits = values
+        return [documents, given(cfg) if cfg.folder else cfg, splits], None
+
+
+def given(cfg: VocabConfig) -> Given:
+    """The tokenizer of `vocab.folder`, with `vocab.new_tokens`; ConfigError when it cannot be read."""
+    texts = []
+    for name in (TOKENIZER, TOKENIZER_CONFIG):
+        path = Path(cfg.folder or "").expanduser() / name
+        try:
+            texts.append(path.read_text(encoding="utf-8"))
+        except (OSError, UnicodeDecodeError) as error:
+            raise ConfigError(f"vocab.folder: {path} 无法读取 cannot be read: {error}") from None
+    try:
+        described, config = adopted(texts[0], texts[1], cfg.new_tokens)
+    except ConfigError:
+        raise
+    except Exception as error:  # what the library raises for a file that is none of its own has no class
+        raise ConfigError(f"vocab.folder: {cfg.folder}: {TOKENIZER} is no tokenizer: {error}") from None
+    size, digest = bpe.vocabulary_size(described), digest_of([described, config])
+    return Given(sample_bytes=cfg.sample_bytes, size=size, digest=digest, tokenizer=described, config=config)
+
+
+def learning(body: Body) -> Learner:
+    """Make the stage of a body that makes or takes a tokenizer."""
+    return Learner(body, "tokenizer", ("gigatoken", "numpy", "polars", "tokenizers"), ())
+
+
+@learning
+def vocab(documents: Inputs, cfg: VocabConfig | Given, splits: Splits | EncodeConfig, work: Work) -> Output:
+    """词表 vocab: DOCUMENT -> tokenizer. Byte-level BPE from training documents only, or one taken from a folder."""
     shards = [s for s in work.shards(documents) if s.rows_kept]
     chosen = choose(work.store, [s.files[KEPT] for s in shards], cfg.sample_bytes, splits)
     key = digest_of([[c.source.sha256, c.rows, c.ranks] for c in chosen])
@@ -97,12 +146,16 @@ def sampled(store: Store, chosen: list[Chosen]) -> pl.DataFrame:
     ).sort("rank")
 
 
-def train_vocabulary(room: Room, chosen: list[Chosen], cfg: VocabConfig) -> list[Shard]:
+def train_vocabulary(room: Room, chosen: list[Chosen], cfg: VocabConfig | Given) -> list[Shard]:
     """Train on the sample, and see how well it is compressed. A job of its own, for its memory's sake."""
     sample = sampled(room.store, chosen)
     texts = sample["text"].to_list()
-    described = bpe.train(texts, cfg.size, cfg.min_frequency)
-    encoded = bpe.encoder(described).encode(texts)
+    if isinstance(cfg, Given):
+        described, config = cfg.tokenizer, cfg.config
+        refuse_other_ids(described, texts)
+    else:
+        described, config = bpe.train(texts, cfg.size, cfg.min_frequency), bpe.tokenizer_config()
+    encoded = bpe.opened(described).encoder.encode(texts)
     study = sample.select(
         "source",
         bytes=pl.col("text").str.len_bytes(),
@@ -111,7 +164,7 @@ def train_vocabulary(room: Room, chosen: list[Chosen], cfg: VocabConfig) -> list
     )
     files = {
         TOKENIZER: room.put(described.encode()),
-        TOKENIZER_CONFIG: room.put(bpe.tokenizer_config().encode()),
+        TOKENIZER_CONFIG: room.put(config.encode()),
         STUDY: room.put(study),
     }
     size = bpe.vocabulary_size(described)
@@ -123,6 +176,15 @@ def train_vocabulary(room: Room, chosen: list[Chosen], cfg: VocabConfig) -> list
             measures={"size": float(size)},
         )
     ]
+
+
+def refuse_other_ids(described: str, texts: list[str]) -> None:
+    """ConfigError when what encodes the corpus does not give the ids of the library, on some of its texts."""
+    some = texts[:COMPARED]
+    fast, library = bpe.opened(described).encoder, Tokenizer.from_str(bpe.plain(described))
+    expected = [i for found in library.encode_batch(some, add_special_tokens=False) for i in found.ids]
+    if fast.encode(some).ids.tolist() != expected:
+        raise ConfigError(f"vocab.folder: the encoder {fast.name} does not give the ids of this tokenizer; report it")
 
 
 def study_of(sample: pl.DataFrame) -> dict[str, Any]:

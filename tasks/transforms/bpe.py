@@ -42,6 +42,8 @@ class Encoded(NamedTuple):
 
     ids: TokenIds
     offsets: npt.NDArray[np.int64]
+    # Where bytes do not tell it: the character at which each token starts, -1 inside one that is begun already.
+    starts: npt.NDArray[np.int64] | None = None
 
 
 class Encoder(Protocol):
@@ -140,14 +142,16 @@ def tokenizer_config(max_tokens: int | None = None) -> str:
 def vocabulary_size(tokenizer_json: str) -> int:
     """One more than the largest id."""
     described = json.loads(tokenizer_json)
-    ids: list[int] = [*described["model"]["vocab"].values(), *(t["id"] for t in described["added_tokens"])]
-    return 1 + max(ids)
+    known = described["model"]["vocab"]
+    ids = known.values() if isinstance(known, dict) else range(len(known))  # a list in unigram models
+    return 1 + max(int(i) for i in (*ids, *(t["id"] for t in described["added_tokens"])))
 
 
 def plain(tokenizer_json: str) -> str:
-    """The same tokenizer without added tokens: to it, `<|endoftext|>` is thirteen characters."""
+    """The same tokenizer without special tokens: to it, `<|endoftext|>` is thirteen characters. It cuts nothing off."""
     described = json.loads(tokenizer_json)
-    described["added_tokens"] = []
+    described["added_tokens"] = [t for t in described["added_tokens"] if not t["special"]]
+    described["truncation"] = described["padding"] = None
     return json.dumps(described, ensure_ascii=False)
 
 
@@ -156,12 +160,14 @@ class Vocabulary(NamedTuple):
 
     encoder: Encoder
     size: int
-    token_bytes: npt.NDArray[np.uint8]  # by id; 0 for special tokens, which stand for no text
+    token_bytes: npt.NDArray[np.uint8]  # by id; 0 for special tokens, and for all where tokens are not bytes of text
 
 
 def opened(tokenizer_json: str) -> Vocabulary:
     """Open a tokenizer; takes as long as encoding some hundred kilobytes."""
     size = vocabulary_size(tokenizer_json)
+    if not _is_byte_level(json.loads(tokenizer_json)):
+        return Vocabulary(_Located(plain(tokenizer_json)), size, np.zeros(size, dtype=np.uint8))
     return Vocabulary(encoder(tokenizer_json), size, token_bytes(tokenizer_json, size))
 
 
@@ -171,7 +177,8 @@ def token_bytes(tokenizer_json: str, size: int) -> npt.NDArray[np.uint8]:
     lengths = np.zeros(size, dtype=np.uint8)
     for token, number in described["model"]["vocab"].items():
         lengths[number] = len(token)
-    lengths[[token["id"] for token in described["added_tokens"]]] = 0
+    for token in described["added_tokens"]:
+        lengths[token["id"]] = 0 if token["special"] else len(token["content"].encode())
     return lengths
 
 
@@ -181,6 +188,8 @@ def encoder(tokenizer_json: str) -> Encoder:
     if compiled is not None:
         return compiled
     bare = plain(tokenizer_json)
+    if json.loads(bare)["added_tokens"]:  # words found before anything else is done, which only the library does
+        return _Tokenizers(bare)
     try:
         return _Gigatoken(bare)
     except (RuntimeError, ValueError):  # a regular expression or a model that it does not know
@@ -189,7 +198,7 @@ def encoder(tokenizer_json: str) -> Encoder:
 
 def encoder_name(tokenizer_json: str) -> str:
     """The name of a tokenizer's encoder, which is opened only where it is not the compiled loop."""
-    return _Compiled.name if _is_ours(json.loads(tokenizer_json)) else encoder(tokenizer_json).name
+    return _Compiled.name if _is_ours(json.loads(tokenizer_json)) else opened(tokenizer_json).encoder.name
 
 
 @lru_cache(maxsize=2)
@@ -206,6 +215,7 @@ def _is_ours(described: dict[str, Any]) -> bool:
     return (
         described["normalizer"] is None
         and model["type"] == "BPE"
+        and all(token["special"] for token in described["added_tokens"])
         and not any(model.get(name) for name in ("dropout", "byte_fallback", "ignore_merges", "unk_token"))
         and not any(model.get(name) for name in ("continuing_subword_prefix", "end_of_word_suffix"))
         and [step["type"] for step in steps] == ["Split", "ByteLevel"]
@@ -213,6 +223,19 @@ def _is_ours(described: dict[str, Any]) -> bool:
         and steps[0]["behavior"] == "Isolated"
         and not steps[0]["invert"]
         and not (steps[1]["add_prefix_space"] or steps[1]["use_regex"])
+    )
+
+
+def _is_byte_level(described: dict[str, Any]) -> bool:
+    """Whether the characters of a token are the bytes of the text that it stands for, every byte once."""
+    before = described["pre_tokenizer"] or {}
+    steps = before.get("pretokenizers") or [before]
+    return (
+        described["model"]["type"] == "BPE"
+        and described["normalizer"] is None
+        and not described["model"].get("byte_fallback")
+        and any(step.get("type") == "ByteLevel" for step in steps)
+        and not any(step.get("add_prefix_space") for step in steps)
     )
 
 
@@ -294,6 +317,26 @@ class _Tokenizers:
             )
         ]
         return _joined(made)
+
+
+class _Located:
+    """The library, asked for offsets too: for tokenizers that normalise, or whose tokens are not bytes."""
+
+    name = "tokenizers"
+
+    def __init__(self, tokenizer_json: str) -> None:
+        self._encoder = Tokenizer.from_str(tokenizer_json)
+
+    def encode(self, texts: Sequence[str]) -> Encoded:
+        ids, starts = [], []
+        for start in range(0, len(texts), BATCH_TEXTS):
+            for found in self._encoder.encode_batch(list(texts[start : start + BATCH_TEXTS]), add_special_tokens=False):
+                ids.append(np.array(found.ids, dtype=np.uint32))
+                own = np.array(found.offsets, dtype=np.int64).reshape(-1, 2)  # character at which each starts, and ends
+                inside = own[:, 0] < np.append(0, np.maximum.accumulate(own[:, 1])[:-1])[: len(own)]
+                starts.append(np.where(inside, -1, own[:, 0]))
+        made = _joined(ids)
+        return made._replace(starts=np.concatenate(starts) if starts else np.zeros(0, dtype=np.int64))
 
 
 def _joined(made: list[TokenIds]) -> Encoded:

@@ -43,6 +43,23 @@ def begins_word(
     return np.concatenate(parts)
 
 
+def begins_at(
+    texts: Sequence[str],
+    word_chars: npt.NDArray[np.uint32],
+    words: npt.NDArray[np.int64],
+    starts: npt.NDArray[np.int64],
+    tokens: npt.NDArray[np.int64],
+) -> Flags:
+    """The same for tokens known by the character at which each starts in its text, -1 within a character."""
+    found = np.zeros(len(starts), dtype=bool)
+    for i, text in enumerate(texts):
+        own = starts[tokens[i] : tokens[i + 1]]
+        begins = np.zeros(len(text) + 1, dtype=bool)
+        begins[offsets_of(word_chars[words[i] : words[i + 1]].astype(np.int64))] = True
+        found[tokens[i] : tokens[i + 1]] = begins[own] & (own >= 0)
+    return found
+
+
 def _begins(raw: bytes, word_chars: npt.NDArray[np.uint32], token_bytes: npt.NDArray[np.uint8]) -> Flags:
     """Bits of the tokens of one batch, taken as one text: a text begins with a word and with a token."""
     chars = np.flatnonzero((np.frombuffer(raw, dtype=np.uint8) & 0xC0) != 0x80)  # where each character begins

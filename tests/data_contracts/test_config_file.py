@@ -164,6 +164,9 @@ def test_paths_of_the_file_are_relative_to_it_and_paths_of_set_to_the_working_fo
     assert load(write(text.replace("news.jsonl", "/abs/*.jsonl"))).sources[0].path == "/abs/*.jsonl"
     words = load(write(text + "segment: {dictionaries: [mine.txt, /abs/b.txt], words: [云计算 5]}\n")).segment
     assert (words.dictionaries, words.words) == ((str(tmp_path / "mine.txt"), "/abs/b.txt"), ("云计算 5",))
+    text += "vocab: {folder: base}\npretrain: {model: {folder: base}}\n"
+    assert load(write(text)).vocab.folder == load(write(text)).pretrain.model.folder == str(tmp_path / "base")
+    assert load(write(text), ["vocab.folder=base"]).vocab.folder == str(here / "base")
     assert load(write(text), ["segment.dictionaries=[c.txt]"]).segment.dictionaries == (str(here / "c.txt"),)
 
 

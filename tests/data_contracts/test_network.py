@@ -1,8 +1,12 @@
 from __future__ import annotations
 
+import json
+from pathlib import Path
+
 import pytest
 from pydantic import ValidationError
 
+from data_contracts.errors import ConfigError
 from data_contracts.network import MaskingConfig, NetworkConfig, parameters
 
 
@@ -39,6 +43,28 @@ def test_the_default_ffn_width_is_8_thirds_in_steps_of_64() -> None:
 def test_an_impossible_shape_is_named(values: dict[str, object], told: str) -> None:
     with pytest.raises(ValidationError, match=told):
         NetworkConfig(**values)
+
+
+def test_a_folder_says_what_its_model_was_trained_for(tmp_path: Path) -> None:
+    cfg = NetworkConfig(folder=str(tmp_path))
+    with pytest.raises(ConfigError, match=r"config\.json cannot be read"):
+        _ = cfg.objective
+    for name, objective in (
+        ("Qwen2ForCausalLM", "causal"),
+        ("GPT2LMHeadModel", "causal"),
+        ("BertForMaskedLM", "masked"),
+    ):
+        (tmp_path / "config.json").write_text(json.dumps({"architectures": [name]}))
+        assert cfg.objective == objective
+    (tmp_path / "config.json").write_text(json.dumps({"architectures": ["BertForTokenClassification"]}))
+    with pytest.raises(ConfigError, match="none of which is a causal"):
+        _ = cfg.objective
+
+
+def test_the_folder_decides_the_shape(tmp_path: Path) -> None:
+    with pytest.raises(ValidationError, match="leave out layers, dropout"):
+        NetworkConfig(folder=str(tmp_path), layers=3, dropout=0.1)
+    assert NetworkConfig(**NetworkConfig(folder=str(tmp_path)).model_dump()).folder == str(tmp_path)
 
 
 def test_more_than_everything_cannot_be_replaced() -> None:

@@ -5,7 +5,13 @@ from __future__ import annotations
 import pytest
 
 from data_contracts.assessment import AssessConfig
-from data_contracts.config import AssessmentConfig, CorpusConfig, EverythingConfig, PretrainingConfig
+from data_contracts.config import (
+    AssessmentConfig,
+    CorpusConfig,
+    EverythingConfig,
+    PretrainingConfig,
+    VocabularyConfig,
+)
 from data_contracts.decontamination import Benchmark
 from data_contracts.errors import ConfigError, ContractError, DatasetMissing
 from data_contracts.mixture import MixtureConfig
@@ -46,6 +52,20 @@ def test_minimal_pairs_that_are_not_there_are_named_before_training(tmp_path):
     preflight.check(AssessmentConfig(assess=AssessConfig(minimal_pairs=missing, max_pairs=0)))
     preflight.check(AssessmentConfig())
     preflight.check(PretrainingConfig())
+
+
+def test_the_folder_of_a_model_that_is_not_there_is_named_before_anything_starts(tmp_path):
+    with pytest.raises(ConfigError, match=r"vocab\.folder: .*tokenizer\.json"):
+        preflight.check(VocabularyConfig(vocab={"folder": str(tmp_path)}))
+    (tmp_path / "config.json").write_text("{}")
+    with pytest.raises(ConfigError, match=r"pretrain\.model\.folder .*: no tokenizer\.json there"):
+        preflight.check(PretrainingConfig(pretrain={"model": {"folder": str(tmp_path)}}))
+    (tmp_path / "tokenizer.json").write_text("{}")
+    with pytest.raises(ConfigError, match=r"no \*\.safetensors there"):
+        preflight.check(PretrainingConfig(pretrain={"model": {"folder": str(tmp_path)}}))
+    (tmp_path / "tokenizer_config.json").write_text("{}")
+    with pytest.raises(ConfigError, match=r"tokenizer\.json is no tokenizer"):
+        preflight.check(VocabularyConfig(vocab={"folder": str(tmp_path)}))
 
 
 def test_a_contract_that_is_wrong_is_found_before_the_crawl(tmp_path):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import random
 import subprocess
 import sys
+from hashlib import sha256
 
 import numpy as np
 import polars as pl
@@ -25,6 +26,7 @@ from tasks.transforms.splits import SPLITS, cuts, places, split_of
 from tasks.transforms.words import words
 from tasks.vocab import choose, vocab
 from tests.given_documents import deposit, documents, split
+from tests.transforms.test_foreign_tokenizer import BERT, KINDS
 
 VOCAB, ENCODE = VocabConfig(size=400), EncodeConfig(block_tokens=16, validation_ratio=0.1, test_ratio=0.1)
 ONCE = MixtureConfig()
@@ -289,6 +291,35 @@ def test_documents_that_were_not_segmented_are_refused(place):
     trained, _ = vocab.run(given, VOCAB, Splits(), place)
     with pytest.raises(SchemaMismatch, match="no word_chars"):
         encode.run(given, trained, ENCODE, ONCE, place)
+
+
+def test_a_tokenizer_is_taken_from_a_folder_wherever_it_lies(place, tmp_path):
+    """Its own special ids, its own encoder; the path is in no key, what is in the folder is."""
+    for name in ("one", "two"):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "tokenizer.json").write_text(KINDS["bert"], "utf-8")
+        (tmp_path / name / "tokenizer_config.json").write_text(BERT, "utf-8")
+    shards = split(documents(texts(60)), 2)
+    store, taken, made = run(place, shards, VocabConfig(folder=str(tmp_path / "one")))
+    assert taken.shards[0].files["tokenizer.json"].sha256 == sha256(KINDS["bert"].encode()).hexdigest()
+    facts = {name: made.measures[name] for name in ("separator_id", "pad_id", "mask_id", "special_ids", "encoder")}
+    assert facts == {
+        "separator_id": 2,
+        "pad_id": 0,
+        "mask_id": 4,
+        "special_ids": [0, 1, 2, 3, 4],
+        "encoder": "tokenizers",
+    }
+    stream = streams(store, made, "train")[0]
+    assert stream[0] == 2
+    given = corpus(place, shards)[1]
+    again, found = vocab.run(given, VocabConfig(folder=str(tmp_path / "two")), ENCODE.splits, place)
+    assert (again.version, found) == (taken.version, True)
+    more, found = vocab.run(
+        given, VocabConfig(folder=str(tmp_path / "two"), new_tokens=("兰亭",)), ENCODE.splits, place
+    )
+    assert not found
+    assert store.manifest(more).measures["size"] == taken.measures["size"] + 1
 
 
 @pytest.mark.slow
