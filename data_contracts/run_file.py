@@ -97,6 +97,7 @@ def _run(
         "tokenizer": tokenizer_dir,
         "precision": cfg.precision,
         "minutes": cfg.duration.amount if cfg.duration.unit == "minutes" else None,
+        "averaged_checkpoints": cfg.averaged_checkpoints,
         "mask_id": mask_id,
         "lineage": lineage,
     }

@@ -71,6 +71,9 @@ class PretrainConfig(Model):
     steps_between_checkpoints: int = Field(100, ge=1, description="每多少步存一次检查点")
     steps_between_validations: int = Field(200, ge=1, description="每多少步验证一次")
     checkpoints_kept: int = Field(2, ge=1, description="保留最近几个检查点")
+    averaged_checkpoints: int = Field(
+        1, ge=1, description="模型取最近几个检查点权重的平均, 1 为只取最后一个 (the mean of the last so many)"
+    )
     prompts: tuple[str, ...] = Field(("今天", "第一条", "春"), description="生成样例的开头")
 
     @property
@@ -83,6 +86,15 @@ class PretrainConfig(Model):
         shares = sum(one.share for one in self.mixed_in)
         if shares >= 1:
             raise ValueError(f"the shares of mixed_in sum to {shares:g} and leave nothing for the run's own blocks")
+        return self
+
+    @model_validator(mode="after")
+    def _kept_for_the_mean(self) -> PretrainConfig:
+        if self.averaged_checkpoints > self.checkpoints_kept:
+            wanted, kept = self.averaged_checkpoints, self.checkpoints_kept
+            raise ValueError(
+                f"averaged_checkpoints {wanted} is more than checkpoints_kept {kept}; keep as many as are averaged"
+            )
         return self
 
     @model_validator(mode="after")

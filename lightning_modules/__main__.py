@@ -4,6 +4,8 @@
     python -m lightning_modules launch N fit --config ...        the same in N processes
     python -m lightning_modules validate|test --config ...       loss of the newest checkpoint on a held-out split
     python -m lightning_modules export RUN/run.yaml [FOLDER]     the newest checkpoint as a Hugging Face folder
+        --average K --onnx FOLDER --gguf FOLDER                  the mean of the last K; other forms beside it
+    python -m lightning_modules convert MODEL --onnx FOLDER      a Hugging Face folder in another form; also --gguf
     python -m lightning_modules score CONFIG.json                bits per character, minimal pairs, samples
 
 Exit codes: 0 done, 2 wrong run file or a run file that no longer fits its checkpoint, 5 files missing or not writable,
@@ -63,14 +65,10 @@ def _run(arguments: list[str]) -> int:
         sys.argv[1:] = arguments
         fit()
         return 0
-    if command == "export" and rest:
-        import yaml
+    if command in ("export", "convert") and rest:
+        from lightning_modules import conversion
 
-        from lightning_modules.export import export_run
-
-        run = yaml.safe_load(Path(rest[0]).read_text(encoding="utf-8"))
-        folder = export_run(run, Path(rest[1]) if len(rest) > 1 else None)
-        emit("end", export=str(folder))
+        (conversion.export_command if command == "export" else conversion.convert_command)(rest)
         return 0
     if command == "score" and rest:
         from lightning_modules.score import score_file

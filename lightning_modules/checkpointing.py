@@ -14,6 +14,7 @@ import hashlib
 import json
 import os
 import shutil
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -103,16 +104,20 @@ class CheckpointFolder:
                 shutil.rmtree(old) if old.is_dir() else old.unlink()
 
     def newest(self) -> Found | None:
-        """The newest checkpoint whose bytes are what was written; warns about each damaged one that it passes over."""
+        """The newest checkpoint whose bytes are what was written."""
+        return next(self.good(), None)
+
+    def good(self) -> Iterator[Found]:
+        """Checkpoints whose bytes are what was written, newest first; warns about each damaged one it passes."""
         entries = self._index()
         names = sorted({p.name for p in self.folder.glob(f"step-*{SUFFIX}")} | set(entries), reverse=True)
         for name in names:
             path = self.folder / name
             fault = _fault(path, entries.get(name))
             if fault is None:
-                return Found(int(name.removesuffix(SUFFIX).removeprefix("step-")), path)
+                yield Found(int(name.removesuffix(SUFFIX).removeprefix("step-")), path)
+                continue
             emit("warning", kind="damaged_checkpoint", message=f"检查点已损坏, 改用更早的 checkpoint {path}: {fault}")
-        return None
 
     def _index(self) -> dict[str, dict[str, Any]]:
         try:

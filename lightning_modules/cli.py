@@ -19,7 +19,7 @@ from data_contracts.network import Objective
 from lightning_modules.architectures import Cost
 from lightning_modules.checkpointing import CheckpointFolder, write_durably
 from lightning_modules.events import emit
-from lightning_modules.export import export_run, figures_of
+from lightning_modules.export import export_run
 from lightning_modules.machine_plan import machine_plan
 from lightning_modules.metrics import SPEED, VALIDATION, StepTable
 from lightning_modules.precision import use_cores
@@ -56,6 +56,9 @@ class TrainingCLI(LightningCLI):
         parser.add_argument("--run.precision", type=str, default="auto", help="auto | 32 | bf16")
         parser.add_argument("--run.minutes", type=float | None, default=None, help="时长, 分钟 (instead of max_steps)")
         parser.add_argument("--run.mask_id", type=int | None, default=None, help="掩码词元 (the mask, if masked)")
+        parser.add_argument(
+            "--run.averaged_checkpoints", type=int, default=1, help="导出几个检查点的平均 (mean of so many)"
+        )
         parser.add_argument("--run.lineage", type=dict[str, Any], default={}, help="血缘, 写入模型卡 (for the card)")
 
     def before_instantiate_classes(self) -> None:
@@ -107,20 +110,20 @@ class TrainingCLI(LightningCLI):
 
 
 def finish(run: dict[str, Any], step: int, objective: Objective, cost: Cost) -> dict[str, Any]:
-    """Export the run's last checkpoint and write result.json, which marks the run as finished."""
+    """Export the run's last checkpoints and write result.json, which marks the run as finished."""
     folder = Path(run["run"]["folder"])
     emit("phase", name="export", step=step)
     exported = export_run(run)
     speed = StepTable(folder / "speed.csv", SPEED).last()
     result = {
-        **figures_of(run, step),
+        **exported.figures,
         **cost._asdict(),
         "objective": objective,
         "step": step,
         "ended": "early" if step < run["trainer"]["max_steps"] else "last step",
         "tokens_per_second": speed.get("tokens_per_second"),
         "peak_share": speed.get("peak_share"),
-        "export": str(exported),
+        "export": str(exported.folder),
     }
     write_durably(folder / RESULT, json.dumps(result, ensure_ascii=False, indent=1))
     emit("end", finished=True, **result)

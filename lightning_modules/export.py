@@ -11,8 +11,9 @@ from __future__ import annotations
 import json
 import shutil
 import warnings
+from itertools import islice
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import torch
 import torch.distributed.checkpoint as dcp
@@ -23,7 +24,9 @@ from data_contracts.errors import StoreError
 from data_contracts.network import Objective
 from data_contracts.pace import Growth, pace_of
 from lightning_modules.architectures import built, config_from, cost_of
+from lightning_modules.averaging import held_out_figures, take_mean
 from lightning_modules.checkpointing import CheckpointFolder, replace_durably
+from lightning_modules.events import emit
 from lightning_modules.metrics import METRICS, VALIDATION, StepTable
 from lightning_modules.model_card import model_card
 from lightning_modules.permutation import GlobalOrder
@@ -52,8 +55,16 @@ def network_of(checkpoint: Path) -> tuple[PreTrainedModel, dict[str, Any]]:
     return network.eval(), data
 
 
-def export_checkpoint(
-    checkpoint: Path,
+class Exported(NamedTuple):
+    """What an export is: its folder, and the figures on its card."""
+
+    folder: Path
+    figures: dict[str, Any]
+
+
+def export_network(
+    network: PreTrainedModel,
+    data: dict[str, Any],
     folder: Path,
     *,
     tokenizer_dir: Path,
@@ -62,15 +73,15 @@ def export_checkpoint(
     figures: dict[str, Any],
     lineage: dict[str, Any],
     mask_id: int | None = None,
-) -> Path:
-    """Write `folder` as a whole, replacing what was there; returns it.
+) -> None:
+    """Write `folder` as a whole, replacing what was there.
 
     Args:
+        data: state of the datamodule, as `network_of` gives it.
         figures: measured values for the model card, by name.
         lineage: versions, sources and licences for the model card.
         mask_id: what hides a token, of a masked model.
     """
-    network, data = network_of(checkpoint)
     temporary = folder.with_name(f".{folder.name}.tmp")
     shutil.rmtree(temporary, ignore_errors=True)
     temporary.mkdir(parents=True)
@@ -86,7 +97,6 @@ def export_checkpoint(
     figures = {"flops_per_token": cost.flops_per_token, **figures, "data_hash": data["data_hash"], "seed": data["seed"]}
     (temporary / "README.md").write_text(model_card(network, objective, figures, lineage), encoding="utf-8")
     replace_durably(temporary, folder)
-    return folder
 
 
 def _make_generative(network: PreTrainedModel, separator_id: int, pad_id: int) -> None:
@@ -129,26 +139,58 @@ def _write_tokenizer(source: Path, target: Path, special: dict[str, int], block_
         (target / name).write_text(text + "\n", encoding="utf-8")
 
 
-def export_run(run: dict[str, Any], folder: Path | None = None) -> Path:
-    """Export the newest good checkpoint of the run whose run file is given as a dict.
+def export_run(run: dict[str, Any], folder: Path | None = None, averaged: int | None = None) -> Exported:
+    """Export the newest good checkpoint of a run, or the mean of its last good ones.
+
+    Args:
+        run: the run file as a dict.
+        averaged: how many checkpoints; None for what the run file says. Where fewer are left, those, with a warning.
 
     Raises:
         StoreError: the run has no checkpoint that can be read.
     """
     place = Path(run["run"]["folder"])
-    found = CheckpointFolder(place / "checkpoints").newest()
-    if found is None:
+    wanted = averaged or run["run"].get("averaged_checkpoints", 1)
+    found = list(islice(CheckpointFolder(place / "checkpoints").good(), wanted))
+    if not found:
         raise StoreError(f"no readable checkpoint in {place / 'checkpoints'}; run fit first")
-    return export_checkpoint(
-        found.path,
+    network, data = network_of(found[0].path)
+    figures = figures_of(run, found[0].step)
+    if wanted > 1:
+        take_mean(network, (network_of(other.path)[0] for other in found[1:]))
+        figures |= _figures_of_mean(run, network, [f.step for f in found], wanted, figures["validation_loss"])
+    export_network(
+        network,
+        data,
         folder or place / "export",
         tokenizer_dir=Path(run["run"]["tokenizer"]),
         separator_id=int(run["model"]["init_args"]["separator_id"]),
         pad_id=int(run["model"]["init_args"]["pad_id"]),
-        figures=figures_of(run, found.step),
+        figures=figures,
         lineage=run["run"].get("lineage") or {},
         mask_id=run["run"].get("mask_id"),
     )
+    return Exported(folder or place / "export", figures)
+
+
+def _figures_of_mean(
+    run: dict[str, Any], network: PreTrainedModel, steps: list[int], wanted: int, last: float | None
+) -> dict[str, Any]:
+    """Which checkpoints the mean is of and how well it does, with a warning where that is less than hoped for."""
+    measured = held_out_figures(run, network)
+    if len(steps) < wanted:
+        message = f"只有 {len(steps)} 个完好的检查点可平均, 想要 {wanted} 个 (fewer good checkpoints than wanted)"
+        emit("warning", kind="fewer_averaged", message=message)
+    if last is not None and measured.get("loss", last) > last:
+        message = (
+            f"平均的验证损失 {measured['loss']:.4f} 高于最后一步的 {last:.4f} (the mean is worse than the last step)"
+        )
+        emit("warning", kind="average_is_worse", message=message)
+    return {
+        "averaged_steps": ", ".join(map(str, sorted(steps))),
+        "average_validation_loss": measured.get("loss"),
+        "average_validation_bits_per_char": measured.get("bits_per_char"),
+    }
 
 
 def figures_of(run: dict[str, Any], step: int) -> dict[str, Any]:

@@ -16,6 +16,9 @@ LABELS = {
     "train_loss": "末步训练损失 loss of the last step (nats/token)",
     "validation_loss": "验证损失 validation loss (nats/token)",
     "validation_bits_per_char": "验证集每字比特数 bits per character (validation)",
+    "averaged_steps": "权重为这些步的检查点的平均 weights are the mean of the checkpoints of steps",
+    "average_validation_loss": "平均权重的验证损失 validation loss of the mean (nats/token)",
+    "average_validation_bits_per_char": "平均权重的每字比特数 bits per character of the mean (validation)",
     "data_hash": "训练数据散列 hash of the training blocks",
     "seed": "随机种子 seed",
 }

@@ -17,6 +17,7 @@ from packaging.requirements import Requirement
 ROOT = Path(__file__).resolve().parents[1]
 ROOMS = ("data_contracts", "tasks", "lightning_modules", "flows", "deployments")
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["project"]
+OPTIONAL = ("javascript", "export")  # extras that users may leave out
 # Declared, never imported by name: why each is there.
 UNSEEN = {
     "asyncpg": "the driver in the database URL",
@@ -38,6 +39,9 @@ def plain(name: str) -> str:
 def declared(extra: str | None = None) -> dict[str, Requirement]:
     lines = PROJECT["optional-dependencies"][extra] if extra else PROJECT["dependencies"]
     return {plain(r.name): r for r in map(Requirement, lines)}
+
+
+REQUIREMENTS = [r for extra in (None, "dev", *OPTIONAL) for r in declared(extra).values()]
 
 
 def imported(*folders: str) -> dict[str, str]:
@@ -77,9 +81,9 @@ def constraints() -> dict[str, str]:
     return {plain(name): version for name, _, version in pins}
 
 
-@pytest.mark.parametrize(("folders", "extra"), [(ROOMS, "javascript"), (("tests",), "dev")])
-def test_everything_imported_is_declared(folders, extra):
-    allowed = set(declared()) | (set(declared(extra)) if extra else set())
+@pytest.mark.parametrize(("folders", "extras"), [(ROOMS, OPTIONAL), (("tests",), ("dev",))])
+def test_everything_imported_is_declared(folders, extras):
+    allowed = set(declared()).union(*map(declared, extras))
     missing = {m: place for m, place in imported(*folders).items() if not distributions(m) & allowed}
     assert missing == {}
 
@@ -92,7 +96,7 @@ def test_everything_declared_is_imported_or_explained():
 
 def test_constraints_pin_everything_that_comes_along():
     pins, seen = constraints(), set[str]()
-    queue = [*declared().values(), *declared("dev").values(), *declared("javascript").values()]
+    queue = [*REQUIREMENTS]
     while queue:
         requirement = queue.pop()
         name = plain(requirement.name)
@@ -122,8 +126,6 @@ def test_installed_versions_are_the_pinned_ones():
     assert different == {}
 
 
-@pytest.mark.parametrize(
-    "requirement", [*declared().values(), *declared("dev").values(), *declared("javascript").values()], ids=str
-)
+@pytest.mark.parametrize("requirement", REQUIREMENTS, ids=str)
 def test_pins_keep_within_the_declared_bounds(requirement):
     assert requirement.specifier.contains(constraints()[plain(requirement.name)])

@@ -130,6 +130,12 @@ def write_run(corpus: Corpus, folder: Path, **changes: Any) -> Path:
     return path
 
 
+def run_of(folder: Path) -> dict[str, Any]:
+    """The run file of a run, as a dict."""
+    found: dict[str, Any] = yaml.safe_load((folder / "run.yaml").read_text(encoding="utf-8"))
+    return found
+
+
 class Ended(NamedTuple):
     code: int
     events: list[dict[str, Any]]
