@@ -125,6 +125,10 @@ class CorpusStages(Model):
 class VocabularyStages(Model):
     """The sections of the vocabulary flow."""
 
+    tokenizer: str = Field(
+        "",
+        description="已有的词表, 如 vocab/版本, 使几份定长块可以混合; 空则训练新的 (an existing one; empty: train one)",
+    )
     vocab: VocabConfig = Field(default_factory=VocabConfig, description="词表")
     encode: EncodeConfig = Field(default_factory=EncodeConfig, description="编码装箱")
     mixture: MixtureConfig = Field(default_factory=MixtureConfig, description="配比")

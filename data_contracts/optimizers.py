@@ -111,3 +111,17 @@ def _progress(step: int, max_steps: int, cfg: OptimizerConfig) -> float:
     """How much of the way from the end of the warm-up to the end is done, in [0, 1]."""
     warmup = min(_warmup(max_steps, cfg), max_steps - 1)
     return min(1.0, max(0.0, (step - warmup) / (max_steps - warmup)))
+
+
+def planned(cfg: OptimizerConfig, max_steps: int, points: int = 200) -> list[dict[str, float]]:
+    """Learning rates of at most `points` steps of a run, the first and the last among them; steps count from 1."""
+    count = min(points, max_steps)
+    steps = [round(i * (max_steps - 1) / max(1, count - 1)) for i in range(count)]
+    rates = {"learning_rate": cfg.learning_rate}
+    if cfg.name == "muon":
+        rates["matrix_learning_rate"] = cfg.matrix_learning_rate
+    shares = [learning_rate_share(step, max_steps, cfg) for step in steps]
+    return [
+        {"step": float(step + 1), **{name: rate * share for name, rate in rates.items()}}
+        for step, share in zip(steps, shares, strict=True)
+    ]

@@ -20,7 +20,8 @@ _ROOMS = ("tasks", "lightning_modules", "data_contracts")
 _INFRASTRUCTURE = frozenset(
     {
         "tasks", "tasks.transforms", "tasks.artifacts", "tasks.executors", "tasks.fingerprint", "tasks.folder",
-        "tasks.journal", "tasks.progress", "tasks.rows", "tasks.stage", "tasks.store", "tasks.supervised", "tasks.work",
+        "tasks.journal", "tasks.planned", "tasks.progress", "tasks.rows", "tasks.stage", "tasks.store",
+        "tasks.supervised", "tasks.work",
         "data_contracts", "data_contracts.boilerplate", "data_contracts.config", "data_contracts.config_file",
         "data_contracts.dataset", "data_contracts.decontamination", "data_contracts.errors", "data_contracts.mixture",
         "data_contracts.model", "data_contracts.network", "data_contracts.reasons", "data_contracts.schemas",

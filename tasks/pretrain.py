@@ -23,6 +23,7 @@ from tasks.executors import close_pools
 from tasks.lineage import card_facts
 from tasks.model_folder import Continued, refuse_other_blocks, training
 from tasks.named_sets import check_alike, held_out
+from tasks.planned import draw_schedule
 from tasks.store import Store
 from tasks.work import Inputs, Output, Work
 
@@ -64,6 +65,7 @@ def pretrain(blocks: Inputs, cfg: PretrainConfig | Continued, work: Work) -> Out
         **vocabulary_facts(work.store, own),
     )
     (folder / "run.yaml").write_text(yaml.safe_dump(settings, allow_unicode=True, sort_keys=False), encoding="utf-8")
+    draw_schedule(cfg.optimizer, settings["trainer"]["max_steps"], folder)
     close_pools()  # their memory and cores belong to the trainer now
     train(cfg, folder)
     files = {p.name: work.store.keep_file(p) for p in sorted((folder / "export").iterdir()) if p.is_file()}

@@ -23,7 +23,7 @@ from pydantic import TypeAdapter, ValidationError
 
 from data_contracts.config import Place
 from data_contracts.dataset import KEPT, QUARANTINED, Dataset, File, Manifest, Shard
-from data_contracts.errors import DatasetDamaged, DatasetMissing, StoreError
+from data_contracts.errors import ConfigError, DatasetDamaged, DatasetMissing, StoreError
 from data_contracts.schemas import SCHEMAS
 from tasks.folder import Folder, explained, remove_tree, sha256_of
 
@@ -245,6 +245,13 @@ def publish(dataset: Dataset, kind: str, place: Place) -> Dataset:
 
 
 def find_input(wanted: str, kind: str, place: Place) -> Dataset:
-    """The verified dataset that a flow takes: a version, a name "stage/version", or "latest" of its channel."""
-    made_by = {"corpus": "corpus", "blocks": "vocabulary", "model": "pretrain"}[kind]
-    return Store(place.store).open().resolve(wanted, f"{kind}/{place.name}", made_by)
+    """The verified dataset that a flow takes: a version, a name "stage/version", a channel, or "latest" of its own.
+
+    ConfigError for a dataset of another kind.
+    """
+    made_by = {"corpus": "corpus", "tokenizer": "vocabulary", "blocks": "vocabulary", "model": "pretrain"}[kind]
+    found = Store(place.store).open().resolve(wanted, f"{kind}/{place.name}", made_by)
+    stages = {"tokenizer": "vocab", "blocks": "encode", "model": "pretrain"}
+    if found.stage != stages.get(kind, found.stage):
+        raise ConfigError(f"{wanted} is {found.name}, and {stages[kind]} makes what is wanted here: {kind}")
+    return found

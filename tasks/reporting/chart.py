@@ -78,6 +78,14 @@ def svg(chart: Any) -> str:
     return re.sub(r'\s(?:xmlns(?::\w+)?)="[^"]*"', "", drawn)
 
 
+def svg_file(chart: Any) -> str:
+    """A chart as an SVG file of its own, on white."""
+    spec = chart.to_dict()
+    spec["config"]["background"] = "white"
+    drawn: str = vlc.vegalite_to_svg(spec)
+    return drawn
+
+
 def png(chart: Any) -> str:
     """A chart as a PNG in a data URI, on white, as sharp as PNG_CHARS allow."""
     spec = chart.to_dict()

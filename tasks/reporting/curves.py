@@ -26,6 +26,8 @@ def training(folder: Path, figures: dict[str, Any]) -> Training | None:
         steps=tuple(thinned(steps)),
         validation=tuple(thinned(table(folder / "validation.csv"))),
         speed=tuple(thinned(speed)),
+        schedule=tuple(table(folder / "schedule.csv")),
+        sets=tuple(last_of_sets(folder / "validation_sets.csv")),
         figures={**means, **figures},
     )
 
@@ -40,6 +42,15 @@ def table(path: Path) -> list[dict[str, float]]:
             for row in csv.DictReader(file)
         ]
     return [row for row in rows if "step" in row and len(row) > 1]
+
+
+def last_of_sets(path: Path) -> list[tuple[str, float, float | None]]:
+    """Name, loss and bits per character of every held-out set at the last validation."""
+    if not path.is_file():
+        return []
+    with path.open(encoding="utf-8", newline="") as file:
+        rows = [row for row in csv.DictReader(file) if _number(row["loss"]) is not None]
+    return [(r["set"], float(r["loss"]), _number(r["bits_per_char"])) for r in rows if r["step"] == rows[-1]["step"]]
 
 
 def _number(text: str | list[str] | None) -> float | None:

@@ -191,6 +191,8 @@ class Training(Model):
     steps: tuple[dict[str, float], ...] = ()  # step, loss, learning_rate ...
     validation: tuple[dict[str, float], ...] = ()  # step, loss, bits_per_char
     speed: tuple[dict[str, float], ...] = ()  # step, tokens_per_second
+    schedule: tuple[dict[str, float], ...] = ()  # step, learning_rate, matrix_learning_rate; as planned before the run
+    sets: tuple[tuple[str, float, float | None], ...] = ()  # name, loss, bits per character of each held-out set
     figures: dict[str, Any] = Field(default_factory=dict)
 
 

@@ -197,7 +197,15 @@ def figures(facts: Facts) -> list[tuple[str, str]]:
         (f"数据 data {d['name']}", f"{d['share']:.1%} · {human(d['tokens'])} 词元 tokens · {d['epochs']:.2f} 遍 epochs")
         for d in given.get("data", [])
     ]
-    return told + data
+    sets = facts.training.sets if facts.training else ()
+    held = [
+        (
+            f"验证 validation {name}",
+            f"{loss:.4f}" + ("" if bits is None else f" · {bits:.4f} 比特/字 bits per character"),
+        )
+        for name, loss, bits in sets
+    ]
+    return told + data + held
 
 
 def _plain(value: float | str) -> str:

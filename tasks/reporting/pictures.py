@@ -34,6 +34,8 @@ def pictures(facts: Facts, say: Say = chinese, only: Collection[str] | None = No
         makers["similarity"] = lambda: similarity(copies, say)
     if run:
         makers["loss"] = lambda: loss(run, say)
+    if run and run.schedule:
+        makers["schedule"] = lambda: schedule(run.schedule, say)
     if run and run.speed:
         makers["speed"] = lambda: speed(run, say)
     if scores:
@@ -192,6 +194,32 @@ def speed(run: Training, say: Say) -> Any:
         .encode(
             x=alt.X("step:Q", title=say("步 step"), axis=alt.Axis(tickCount=6, grid=False)),
             y=alt.Y("speed:Q", title=say("词元/秒 tokens/s"), axis=alt.Axis(format="~s", tickCount=4)),
+        )
+    )
+    return styled(chart.properties(height=150))
+
+
+def schedule(rows: Sequence[dict[str, float]], say: Say) -> Any:
+    """Learning rates of every step, as planned before the run."""
+    names = {
+        "learning_rate": say("学习率 learning rate"),
+        "matrix_learning_rate": say("各层矩阵 matrices of the layers"),
+    }
+    shown = {name: label for name, label in names.items() if name in rows[0]}
+    points = [{"step": r["step"], "rate": r[name], "of": label} for r in rows for name, label in shown.items()]
+    colour = alt.Color(
+        "of:N",
+        title=None,
+        scale=alt.Scale(domain=list(shown.values()), range=[KEPT, REFUSED][: len(shown)]),
+        legend=alt.Legend(orient="top-right") if len(shown) > 1 else None,
+    )
+    chart = (
+        drawn(points)
+        .mark_line(strokeWidth=1.6)
+        .encode(
+            x=alt.X("step:Q", title=say("步 step"), axis=alt.Axis(tickCount=6, grid=False)),
+            y=alt.Y("rate:Q", title=say("学习率 learning rate"), axis=alt.Axis(tickCount=4, format="~g")),
+            color=colour,
         )
     )
     return styled(chart.properties(height=150))

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
-from data_contracts.optimizers import SCHEDULES, OptimizerConfig, learning_rate_share
+from data_contracts.optimizers import SCHEDULES, OptimizerConfig, learning_rate_share, planned
 from data_contracts.training import PretrainConfig
 
 NAMES = sorted(SCHEDULES)
@@ -80,3 +80,15 @@ def test_adafactor_is_refused_where_weights_lie_in_shards() -> None:
     with pytest.raises(ValidationError, match="adafactor takes means over rows and columns"):
         PretrainConfig(optimizer={"name": "adafactor"}, strategy="fsdp", devices=2)
     assert PretrainConfig(optimizer={"name": "muon"}, strategy="fsdp", devices=2).optimizer.name == "muon"
+
+
+def test_what_is_planned_is_what_the_run_will_use() -> None:
+    cfg = OptimizerConfig(name="muon", schedule="cosine", learning_rate=0.002, matrix_learning_rate=0.03)
+    rows = planned(cfg, 5000, points=50)
+    assert (len(rows), rows[0]["step"], rows[-1]["step"]) == (50, 1, 5000)
+    for row in rows:
+        share = learning_rate_share(int(row["step"]) - 1, 5000, cfg)
+        assert row["learning_rate"] == 0.002 * share
+        assert row["matrix_learning_rate"] == 0.03 * share
+    assert [r["step"] for r in planned(OptimizerConfig(), 3)] == [1, 2, 3]
+    assert set(planned(OptimizerConfig(), 1)[0]) == {"step", "learning_rate"}

@@ -91,6 +91,10 @@ def test_blocks_are_found_by_the_name_of_their_channel(place):
     assert find_input("blocks/general", "blocks", place) == blocks
     with pytest.raises(DatasetMissing):
         find_input("blocks/other", "blocks", place)
+    tokenizer = Store(place.store).manifest(blocks).parents[1]
+    assert find_input(tokenizer, "tokenizer", place).name == tokenizer
+    with pytest.raises(ConfigError, match=rf"is {blocks.name}, and vocab makes what is wanted here: tokenizer"):
+        find_input(blocks.name, "tokenizer", place)
 
 
 @pytest.mark.slow
