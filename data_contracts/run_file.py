@@ -97,6 +97,7 @@ def _run(
         "tokenizer": tokenizer_dir,
         "precision": cfg.precision,
         "minutes": cfg.duration.amount if cfg.duration.unit == "minutes" else None,
+        "compile": cfg.compile,
         "averaged_checkpoints": cfg.averaged_checkpoints,
         "mask_id": mask_id,
         "lineage": lineage,
@@ -119,7 +120,6 @@ def _model(cfg: PretrainConfig, datasets: Sequence[MixedBlocks], held_out: HeldO
         "validation_chars": held_out.main_chars() if causal else 0,
         "held_out_sets": [one.model_dump() for one in sets],
         "label_smoothing": cfg.label_smoothing,
-        "compile": cfg.compile,
     }
 
 

@@ -6,7 +6,7 @@ import json
 import logging
 import warnings
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import lightning.pytorch as pl
 import torch
@@ -54,6 +54,7 @@ class TrainingCLI(LightningCLI):
         parser.add_argument("--run.folder", type=str, required=True, help="运行目录 (folder of the run)")
         parser.add_argument("--run.tokenizer", type=str, required=True, help="词表目录 (tokenizer folder)")
         parser.add_argument("--run.precision", type=str, default="auto", help="auto | 32 | bf16")
+        parser.add_argument("--run.compile", type=bool | Literal["auto"], default="auto", help="torch.compile")
         parser.add_argument("--run.minutes", type=float | None, default=None, help="时长, 分钟 (instead of max_steps)")
         parser.add_argument("--run.mask_id", type=int | None, default=None, help="掩码词元 (the mask, if masked)")
         parser.add_argument(
@@ -62,11 +63,12 @@ class TrainingCLI(LightningCLI):
         parser.add_argument("--run.lineage", type=dict[str, Any], default={}, help="血缘, 写入模型卡 (for the card)")
 
     def before_instantiate_classes(self) -> None:
-        """Settle what depends on the machine: precision, steps for minutes; and where to resume."""
+        """Settle what depends on the machine: precision, steps for minutes, compilation; and where to resume."""
         config = self.config[self.subcommand]
         plan = machine_plan(config, _device(config.trainer.accelerator))
         for part in (config.trainer, config.model.init_args, config.data.init_args):
             part.max_steps = plan["max_steps"]
+        config.model.init_args.compile = plan["compile"] and self.subcommand == "fit"
         half = plan["precision"] == "bf16"
         if str(getattr(config.trainer.strategy, "class_path", "")).endswith("ModelParallelStrategy"):
             config.model.init_args.sharded_bf16 = half
