@@ -4,6 +4,7 @@
     VocabularyConfig      corpus -> tokenizer -> blocks
     PretrainingConfig     blocks -> checkpoint
     AssessmentConfig      checkpoint -> scores
+    ConversionConfig      checkpoint -> other forms of the model, on request
     EverythingConfig      all of the above; what a config file is
 
 `EverythingConfig.part(CorpusConfig)` cuts out one flow's share. Loading, line numbers and `--set` are in
@@ -37,7 +38,7 @@ from data_contracts.stages import (
     SegmentConfig,
     VocabConfig,
 )
-from data_contracts.training import PretrainConfig, ReportConfig
+from data_contracts.training import ConvertConfig, PretrainConfig, ReportConfig
 
 ConfigT = TypeVar("ConfigT", bound=Model)
 SourceT = TypeVar("SourceT", bound=Model)
@@ -147,6 +148,12 @@ class AssessmentStages(Model):
     assess: AssessConfig = Field(default_factory=AssessConfig, description="评测")
 
 
+class ConversionStages(Model):
+    """The section of the conversion flow."""
+
+    convert: ConvertConfig = Field(default_factory=ConvertConfig, description="转换")
+
+
 class CorpusConfig(Place, CorpusStages):
     """语料流程 corpus: sources in, a gated Chinese corpus out."""
 
@@ -169,8 +176,14 @@ class AssessmentConfig(Place, AssessmentStages):
     model: str = Field("latest", description="模型版本, 或 latest (model version)")
 
 
-class EverythingConfig(Place, CorpusStages, VocabularyStages, PretrainingStages, AssessmentStages):
-    """全流程 everything: from the first fetched byte to an evaluated model."""
+class ConversionConfig(Place, ConversionStages):
+    """转换流程 conversion: a model -> the same in other forms. Not part of the whole road: run when it is wanted."""
+
+    model: str = Field("latest", description="模型版本, 或 latest (model version)")
+
+
+class EverythingConfig(Place, CorpusStages, VocabularyStages, PretrainingStages, AssessmentStages, ConversionStages):
+    """全流程 everything: from the first fetched byte to an evaluated model. What a config file is."""
 
     report: ReportConfig = Field(default_factory=ReportConfig, description="报告")
 

@@ -110,6 +110,17 @@ class PretrainConfig(Model):
         return self
 
 
+ModelForm = Literal["onnx", "gguf"]
+
+
+class ConvertConfig(Model):
+    """转换: model -> the same model in other forms."""
+
+    forms: tuple[ModelForm, ...] = Field(
+        ("onnx",), min_length=1, description="格式: onnx (onnxruntime), gguf (llama.cpp; 仅 llama, qwen3 结构)"
+    )
+
+
 class ReportConfig(Model):
     """报告: one self-contained HTML file."""
 

@@ -76,6 +76,16 @@ def assess(config: Config, overrides: Set = []) -> None:
 
 
 @app.command()
+def convert(
+    config: Config,
+    overrides: Set = [],
+    to: Annotated[list[str], typer.Option("--to", help="格式, 可多次: onnx, gguf (form; may be given again)")] = [],
+) -> None:
+    """转换 the latest model -> the same for onnxruntime or llama.cpp."""
+    _run("conversion", config, [*overrides, f"convert.forms=[{', '.join(to)}]"] if to else overrides)
+
+
+@app.command()
 def demo(overrides: Set = []) -> None:
     """样例 the whole road on the embedded sample site."""
     from deployments.demo.road import run_demo

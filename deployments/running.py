@@ -13,6 +13,7 @@ import orjson
 
 from data_contracts.config import (
     AssessmentConfig,
+    ConversionConfig,
     CorpusConfig,
     EverythingConfig,
     Place,
@@ -36,6 +37,7 @@ _PARTS: dict[str, type[Place]] = {
     "vocabulary": VocabularyConfig,
     "pretraining": PretrainingConfig,
     "assessment": AssessmentConfig,
+    "conversion": ConversionConfig,
     "everything": EverythingConfig,
 }
 

@@ -6,9 +6,17 @@ A missing file is found in the first second, not after a crawl or a night of tra
 from __future__ import annotations
 
 from collections.abc import Collection
+from importlib.util import find_spec
 from pathlib import Path
 
-from data_contracts.config import AssessmentStages, CorpusStages, Place, PretrainingStages, VocabularyStages
+from data_contracts.config import (
+    AssessmentStages,
+    ConversionConfig,
+    CorpusStages,
+    Place,
+    PretrainingStages,
+    VocabularyStages,
+)
 from data_contracts.errors import ConfigError
 from data_contracts.mixture import MixtureConfig
 from data_contracts.sources import DatasetSource
@@ -44,6 +52,12 @@ def check(cfg: Place) -> None:
         given(cfg.vocab)
     if isinstance(cfg, PretrainingStages) and cfg.pretrain.model.folder:
         digest_of_model(cfg.pretrain.model.folder)
+    if isinstance(cfg, ConversionConfig):
+        faults += [
+            f"convert.forms: {name} 没有安装 is not installed; pip install '.[export]'"
+            for name in ("gguf", "onnx", "onnxruntime", "onnxscript")
+            if find_spec(name) is None
+        ]
     if isinstance(cfg, CorpusStages) and isinstance(cfg, VocabularyStages):
         faults += strangers(cfg.mixture, [s.name for s in cfg.sources])
     if isinstance(cfg, CorpusStages):

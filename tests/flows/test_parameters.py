@@ -11,7 +11,14 @@ from prefect.utilities.callables import parameter_schema
 from prefect.utilities.schema_tools.hydration import HydrationContext, hydrate
 from prefect.utilities.schema_tools.validation import validate
 
-from data_contracts.config import AssessmentConfig, CorpusConfig, EverythingConfig, PretrainingConfig, VocabularyConfig
+from data_contracts.config import (
+    AssessmentConfig,
+    ConversionConfig,
+    CorpusConfig,
+    EverythingConfig,
+    PretrainingConfig,
+    VocabularyConfig,
+)
 from data_contracts.config_file import load
 from data_contracts.model import Model
 from data_contracts.training import PretrainConfig
@@ -20,6 +27,7 @@ from data_contracts.units import Duration
 CONFIGS = sorted((Path(__file__).resolve().parents[2] / "deployments" / "configs").glob("*.yaml"))
 FLOWS: dict[str, type[Model]] = {
     "assessment": AssessmentConfig,
+    "conversion": ConversionConfig,
     "corpus": CorpusConfig,
     "everything": EverythingConfig,
     "pretraining": PretrainingConfig,
