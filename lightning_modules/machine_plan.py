@@ -64,7 +64,9 @@ def _measured(config: Any, device: torch.device) -> dict[str, Any]:
     if run.minutes is not None:
         plan["micro_batch_seconds"] = batches.seconds()
     plan["compile"] = run.compile is True
-    if run.compile == "auto" and (device.type == "cuda" or _is_long(config, batches)):
+    # Sharded layers are compiled otherwise, which was never measured, and a whole network need not fit on one device.
+    sharded = str(getattr(config.trainer.strategy, "class_path", "")).endswith("ModelParallelStrategy")
+    if run.compile == "auto" and not sharded and (device.type == "cuda" or _is_long(config, batches)):
         plan["micro_batch_seconds"] = batches.seconds()
         compiled = plan["compiled_micro_batch_seconds"] = batches.compiled_seconds()
         plan["compile"] = compiled is not None and compiled < plan["micro_batch_seconds"]
@@ -78,8 +80,6 @@ def _measured(config: Any, device: torch.device) -> dict[str, Any]:
 
 def _is_long(config: Any, batches: MicroBatches) -> bool:
     """Whether the run will take long enough for a compiled network to pay for its compilation."""
-    if str(getattr(config.trainer.strategy, "class_path", "")).endswith("ModelParallelStrategy"):
-        return False  # sharded layers are compiled otherwise, which was never measured here
     if config.run.minutes is not None:
         return bool(config.run.minutes * 60 >= LONG_SECONDS)
     count = config.trainer.max_steps * config.trainer.accumulate_grad_batches
