@@ -33,7 +33,8 @@ def convert(model: Dataset, cfg: ConvertConfig, work: Work) -> Output:
     ConfigError for a form that such a model does not have, TrainingError where a form differs from the model.
     """
     source = unpack(work.store, work.store.manifest(model), work.scratch / "model")
-    shards, measures = [], {}
+    shards: list[Shard] = []
+    measures: dict[str, Any] = {}
     for form in cfg.forms:
         target = work.scratch / form
         told = run_program(source, form, target, work.scratch)
