@@ -203,7 +203,7 @@ def schedule(rows: Sequence[dict[str, float]], say: Say) -> Any:
     """Learning rates of every step, as planned before the run."""
     names = {
         "learning_rate": say("学习率 learning rate"),
-        "matrix_learning_rate": say("各层矩阵 matrices of the layers"),
+        "matrix_learning_rate": say("矩阵 matrices"),
     }
     shown = {name: label for name, label in names.items() if name in rows[0]}
     points = [{"step": r["step"], "rate": r[name], "of": label} for r in rows for name, label in shown.items()]
@@ -211,7 +211,7 @@ def schedule(rows: Sequence[dict[str, float]], say: Say) -> Any:
         "of:N",
         title=None,
         scale=alt.Scale(domain=list(shown.values()), range=[KEPT, REFUSED][: len(shown)]),
-        legend=alt.Legend(orient="top-right") if len(shown) > 1 else None,
+        legend=alt.Legend(orient="top") if len(shown) > 1 else None,
     )
     chart = (
         drawn(points)
