@@ -50,7 +50,9 @@ def sweep(path: Path, overrides: Sequence[str], sizes: str) -> int:
 
 
 def asked(sizes: str, model: NetworkConfig) -> StudyConfig:
-    """The study that `--sweep` asks for; ConfigError for what is no list of sizes."""
+    """The study that `--sweep` asks for; ConfigError for no list of sizes, or a model with its own vocabulary."""
+    if model.folder:
+        raise ConfigError(f"--sweep: the model in {model.folder} has its own vocabulary; there is none to choose")
     try:
         return study_of(tuple(int(size.replace("_", "")) for size in sizes.split(",")), model)
     except (ValueError, ValidationError) as error:
