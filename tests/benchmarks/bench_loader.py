@@ -1,8 +1,8 @@
 """Tokens a second of the training loader on one core, alone and as a mixture, beside what others would read the same file with.
 
 CPU seconds of one thread. The peers: torch's own DataLoader with a dataset of single blocks, in the same process, and
-StatefulDataLoader of torchdata in a process of its own, where `pip install --no-deps --target ZILIU_PEERS/torchdata
-torchdata` has put it. Both give blocks alone; the loader's batches have targets and positions too.
+StatefulDataLoader of torchdata in a process of its own, where ZILIU_PEER_TORCHDATA names the folder that `pip install
+--no-deps --target FOLDER torchdata` has filled. Both give blocks alone; our batches have targets and positions too.
 """
 
 from __future__ import annotations
@@ -28,7 +28,6 @@ from tests.benchmarks.measured import write
 
 BLOCK, ROWS, TOKENS, VOCAB = 512, 16, 40_000_000, 16_384
 BATCHES, ROUNDS = 400, 3
-PEERS = Path(os.environ.get("ZILIU_PEERS", "/opt/peers"))
 BOUND = 50e6  # tokens a second
 TORCHDATA = """
 import json, sys, time, numpy as np, torch
@@ -109,10 +108,11 @@ def speed(batches: Iterator[Any]) -> float:
 
 
 def torchdata(stream: BlockFile) -> float | None:
-    """Tokens per CPU second of StatefulDataLoader; None where it is not installed."""
-    if not (PEERS / "torchdata" / "torchdata").is_dir():
+    """Tokens per CPU second of StatefulDataLoader; None where no folder holds it."""
+    folder = os.environ.get("ZILIU_PEER_TORCHDATA")
+    if not folder:
         return None
-    here = {**os.environ, "PYTHONPATH": str(PEERS / "torchdata")}
+    here = {**os.environ, "PYTHONPATH": folder}
     numbers = [str(n) for n in (BLOCK, ROWS, BATCHES)]
     program = [sys.executable, "-W", "ignore", "-c", TORCHDATA, stream.path, *numbers]
     done = subprocess.run(program, capture_output=True, text=True, check=True, env=here)
