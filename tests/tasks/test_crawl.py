@@ -22,7 +22,8 @@ from tasks.store import Store
 
 
 def source(port: int, **more) -> CrawlSource:
-    site = f"http://127.0.0.1:{port}/"
+    # One part of the site, whole: where max_pages cuts a crawl short, the time of each answer decides which pages it saw.
+    site = f"http://127.0.0.1:{port}/shici/"
     return CrawlSource(
         name="site",
         licence="CC0",
@@ -31,8 +32,8 @@ def source(port: int, **more) -> CrawlSource:
         allow_addresses=(f"127.0.0.1/32:{port}",),
         seconds_between_requests=0,
         requests_per_host=8,
-        max_pages=40,
-        max_depth=1,
+        max_pages=400,
+        max_depth=4,
         max_tries=1,
         **more,
     )
