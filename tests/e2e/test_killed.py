@@ -63,12 +63,13 @@ def trained(step: int) -> Callable[[Path], bool]:
 
 
 def moments() -> list[Moment]:
-    first, second = sorted(DRAW.sample(range(len(DATA_STAGES)), 2))
+    # Far apart: a stage that the run before has begun within its last second would be no moment of the next run.
+    first, second = DRAW.choice(DATA_STAGES[:4]), DRAW.choice(DATA_STAGES[-3:])
     early, late = DRAW.randint(6, 18), DRAW.randint(22, 36)
     return [
         Moment("crawl", crawled, DRAW.uniform(0, 1.5), at_once=True),
-        Moment(DATA_STAGES[first], begun(DATA_STAGES[first]), DRAW.uniform(0, 1), at_once=False),
-        Moment(DATA_STAGES[second], begun(DATA_STAGES[second]), DRAW.uniform(0, 1), at_once=False),
+        Moment(first, begun(first), DRAW.uniform(0, 1), at_once=False),
+        Moment(second, begun(second), DRAW.uniform(0, 1), at_once=False),
         Moment(f"training step {early}", trained(early), DRAW.uniform(0, 0.3), at_once=True),
         Moment(f"training step {late}", trained(late), DRAW.uniform(0, 0.3), at_once=False),
     ]
@@ -77,6 +78,7 @@ def moments() -> list[Moment]:
 def kill_at(process: subprocess.Popen[bytes], store: Path, moment: Moment, folder: Path) -> list[psutil.Process]:
     """Wait for the moment and kill the group; returns the processes of the store that outlive it."""
     deadline = time.monotonic() + 600
+    assert not moment.come(store), f"{moment.name} had come before, so this run would be killed before it did anything"
     while not moment.come(store):
         assert process.poll() is None, f"ended before {moment.name}: {roads.said(process.returncode, folder, 0)}"
         assert time.monotonic() < deadline, f"{moment.name} never came: {roads.said(-1, folder, 600)}"
