@@ -53,7 +53,9 @@ def test_without_files_nothing_changes_and_a_file_changes_its_rows_only(language
     assert changed == ["99.9 | jieba 0.78 |", "88.8 | jieba 0.78, rjieba 19 |"]
     assert len(lines(made)) == len(lines(readme))
     (tmp_path / "corpus.json").write_text(json.dumps(figures("corpus")))
-    assert len(lines(rewritten(readme, language, tmp_path))) == len(lines(readme)) + 2
+    names = [f"| {getattr(row, language)} |" for row in ROWS if row.file == "corpus"]
+    without = "\n".join(line for line in readme.split("\n") if not line.startswith(tuple(names)))
+    assert len(lines(rewritten(without, language, tmp_path))) == len(lines(without)) + 2
     assert rewritten(made, language, tmp_path).partition("```")[2] == readme.partition("```")[2]
 
 
