@@ -174,10 +174,13 @@ def parameters(cfg: NetworkConfig, vocab_size: int, block_tokens: int) -> int:
     return body_parameters(cfg) + embeddings + biases + positions
 
 
-def flops_per_token(cfg: NetworkConfig, vocab_size: int, block_tokens: int) -> float:
-    """Floating point operations of forward and backward pass for one token of a block."""
+def flops_per_token(cfg: NetworkConfig, vocab_size: int, block_tokens: int, asked: float = 1.0) -> float:
+    """Floating point operations of forward and backward pass for one token of a block.
+
+    `asked` is the share of the positions that the last layer scores: of a masked model in training, those it hides.
+    """
     head = cfg.width * cfg.width if cfg.objective == "masked" else 0
-    weights = cfg.layers * _matrix_of_layer(cfg) + head + cfg.width * vocab_size
+    weights = cfg.layers * _matrix_of_layer(cfg) + head + asked * cfg.width * vocab_size
     return 6.0 * weights + 12.0 * cfg.width * _attended(cfg, block_tokens)
 
 

@@ -66,6 +66,9 @@ class ScoreConfig(Model):
     max_tokens: int = Field(500_000, ge=1, description="whole documents are taken in order until this many targets")
     blocks_per_batch: int = Field(8, ge=1, description="blocks of one forward pass")
     block_tokens: int | None = Field(None, ge=2, description="block length; empty: the model's trained context")
+    vocab_size: int | None = Field(
+        None, ge=1, description="tokens of the blocks' tokenizer: ids above 65,536 of them are wide; empty: the model's"
+    )
     pairs: tuple[NamedTable, ...] = Field((), description="minimal pairs, columns of PAIR")
     questions: tuple[NamedTable, ...] = Field((), description="questions with choices, columns of QUESTION")
     speed: bool = Field(False, description="measure speed, latency and memory")

@@ -113,9 +113,10 @@ class Cost(NamedTuple):
     flops_per_token: float  # forward and backward, of a token of a block
 
 
-def cost_of(network: PreTrainedModel, objective: Objective, block_tokens: int) -> Cost:
+def cost_of(network: PreTrainedModel, objective: Objective, block_tokens: int, asked: float = 1.0) -> Cost:
     """Count a dense network: 6 FLOPs a weight of a matrix product, and attention, halved where it is causal.
 
+    The last layer is counted for the share of positions that are `asked` about, for a masked model scores no others.
     A layer that says it sees a window is counted with that window. data_contracts/network.py has the same as formulas.
     """
     config = network.config.get_text_config()
@@ -125,7 +126,8 @@ def cost_of(network: PreTrainedModel, objective: Objective, block_tokens: int) -
     window = getattr(config, "sliding_window", None) or block_tokens
     seen = {"sliding_attention": min(block_tokens, 2 * window + 1 if objective == "masked" else window)}
     attended = sum(seen.get(kind, block_tokens) for kind in kinds) / (2 if objective == "causal" else 1)
-    flops = 6.0 * sum(products) + 12.0 * config.num_attention_heads * head_width * attended
+    left_out = (1.0 - asked) * network.get_output_embeddings().weight.numel()
+    flops = 6.0 * (sum(products) - left_out) + 12.0 * config.num_attention_heads * head_width * attended
     return Cost(sum(p.numel() for p in network.parameters()), flops)
 
 

@@ -93,7 +93,8 @@ def export_network(
         special |= {"cls_token": separator_id, "sep_token": separator_id, "mask_token": mask_id}
     _write_tokenizer(tokenizer_dir, temporary, special, network.config.max_position_embeddings)
     objective: Objective = "causal" if mask_id is None else "masked"
-    cost = cost_of(network, objective, data["block_tokens"])
+    asked = data["masking"]["ratio"] if objective == "masked" else 1.0
+    cost = cost_of(network, objective, data["block_tokens"], asked)
     figures = {"flops_per_token": cost.flops_per_token, **figures, "data_hash": data["data_hash"], "seed": data["seed"]}
     (temporary / "README.md").write_text(model_card(network, objective, figures, lineage), encoding="utf-8")
     replace_durably(temporary, folder)

@@ -94,7 +94,7 @@ class LanguageModel(pl.LightningModule):
                 self.network = loaded(self.folder, self.config, self.objective, self.vocab_size, self.extends)
                 refuse_leak(self)
                 self.config = self.network.config
-        self.cost = cost_of(self.network, self.objective, self.block_tokens)
+        self.cost = cost_of(self.network, self.objective, self.block_tokens, self.target_ratio)
         if self._device_mesh is not None:
             shard(self.network, self._device_mesh, self.sharded_bf16)
         if self.wants_compile:
@@ -104,10 +104,13 @@ class LanguageModel(pl.LightningModule):
         """(B, T, V) scores of every position of a micro-batch, each from its own document alone."""
         raise NotImplementedError
 
+    def predicted(self, batch: Batch) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor | slice]:
+        """(N, V) scores and (N,) targets of the positions that are asked about, and which of the B*T those are."""
+        return self.logits(batch).float().flatten(0, 1), batch["targets"].flatten(), slice(None)
+
     def _summed_loss(self, batch: Batch, smoothing: float = 0.0) -> tuple[torch.Tensor, torch.Tensor]:
         """() loss to be minimized, and (2,) sums: nats without smoothing, and targets counted."""
-        targets = batch["targets"].flatten()  # (B, T) -> (B*T,)
-        logits = self.logits(batch).float().flatten(0, 1)  # (B, T, V) -> (B*T, V)
+        logits, targets, _ = self.predicted(batch)  # (N, V), (N,)
         kept: dict[str, Any] = {"ignore_index": IGNORED, "reduction": "sum"}
         nats = functional.cross_entropy(logits, targets, **kept)
         sums = torch.stack([nats.detach().double(), (targets != IGNORED).sum().double()])
@@ -138,11 +141,10 @@ class LanguageModel(pl.LightningModule):
 
     def validation_step(self, batch: Batch, batch_idx: int) -> None:
         """Add one micro-batch to the sums of its sets."""
-        targets = batch["targets"].flatten()  # (B, T) -> (B*T,)
-        logits = self.logits(batch).float().flatten(0, 1)  # (B, T, V) -> (B*T, V)
-        nats = functional.cross_entropy(logits, targets, ignore_index=IGNORED, reduction="none")  # (B*T,)
-        sums = torch.stack([nats.double(), (targets != IGNORED).double()], dim=1)  # (B*T, 2)
-        self.held_out_sums.index_add_(0, batch["groups"].flatten(), sums)
+        logits, targets, where = self.predicted(batch)  # (N, V), (N,)
+        nats = functional.cross_entropy(logits, targets, ignore_index=IGNORED, reduction="none")  # (N,)
+        sums = torch.stack([nats.double(), (targets != IGNORED).double()], dim=1)  # (N, 2)
+        self.held_out_sums.index_add_(0, batch["groups"].flatten()[where], sums)
 
     def on_validation_epoch_end(self) -> None:
         """Loss and bits per character of the main sets together and of each: every target once, over all processes."""

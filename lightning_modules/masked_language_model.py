@@ -7,10 +7,10 @@ from typing import Any, ClassVar
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from transformers import PreTrainedConfig
+from transformers import PreTrainedConfig, PreTrainedModel
 
 from data_contracts.network import MaskingConfig, Objective
-from lightning_modules.block_files import Batch, BlockSource, positions_in_documents
+from lightning_modules.block_files import IGNORED, Batch, BlockSource, positions_in_documents
 from lightning_modules.language_model import LanguageModel
 from lightning_modules.token_blocks import TokenBlocks
 from lightning_modules.word_masks import WordMasker
@@ -32,6 +32,32 @@ def document_masks(positions: torch.Tensor, config: PreTrainedConfig) -> torch.T
     return {"full_attention": together, "sliding_attention": together & near}
 
 
+class AskedOnly:
+    """Makes the last layer of a network score only the positions that are asked about, while there are any.
+
+    Of a position that hides nothing the scores are never read, and the last layer, width x vocabulary for each, is most
+    of the work of a small model. A hook, because shards and compilation are of the network as a whole, and because
+    every masked network of transformers ends in such a layer, whatever stands before it.
+    """
+
+    def __init__(self) -> None:
+        self.positions: torch.Tensor | None = None  # (N,) of the B*T; None: all
+        self._head: torch.nn.Module | None = None
+
+    def watch(self, network: PreTrainedModel) -> None:
+        """Hook the last layer of a network; once."""
+        head = network.get_output_embeddings()
+        if head is not self._head:
+            head.register_forward_pre_hook(self._select)
+            self._head = head
+
+    def _select(self, head: torch.nn.Module, inputs: tuple[torch.Tensor, ...]) -> tuple[torch.Tensor, ...] | None:
+        """(B, T, d) -> (N, d)."""
+        if self.positions is None:
+            return None
+        return (inputs[0].flatten(0, 1).index_select(0, self.positions),)
+
+
 class MaskedLanguageModel(LanguageModel):
     """LightningModule of a masked language model."""
 
@@ -45,6 +71,7 @@ class MaskedLanguageModel(LanguageModel):
         """
         super().__init__(**shared)
         self.target_ratio = mask_ratio
+        self._asked = AskedOnly()
 
     def logits(self, batch: Batch) -> torch.Tensor:
         """(B, T, V) scores of the token that stands at each position."""
@@ -52,6 +79,17 @@ class MaskedLanguageModel(LanguageModel):
         made = self.network(input_ids=batch["inputs"], position_ids=batch["positions"], attention_mask=mask)
         logits: torch.Tensor = made.logits
         return logits
+
+    def predicted(self, batch: Batch) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor | slice]:
+        """Of the hidden positions alone."""
+        targets = batch["targets"].flatten()  # (B*T,)
+        where = (targets != IGNORED).nonzero()[:, 0]  # (N,)
+        self._asked.watch(self.network)
+        self._asked.positions = where
+        try:
+            return self.logits(batch).float(), targets[where], where
+        finally:
+            self._asked.positions = None
 
 
 class MaskedTokenBlocks(TokenBlocks):

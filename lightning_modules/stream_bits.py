@@ -58,7 +58,7 @@ def score_streams(network: PreTrainedModel, cfg: ScoreConfig, separator_id: int,
     block_tokens = cfg.block_tokens or int(network.config.max_position_embeddings)
     plans, left = [], cfg.max_tokens
     for stream in cfg.streams:
-        tokens = _ids(stream, network.config.vocab_size)
+        tokens = _ids(stream, cfg.vocab_size or network.config.vocab_size)
         documents = _documents(stream, tokens, separator_id)
         taken = _taken(documents, left, first=not plans)
         if taken:

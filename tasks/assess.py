@@ -59,6 +59,7 @@ def assess(model: Dataset, found: FoundAssessment, work: Work) -> Output:
         result=str(work.scratch / SCORES),
         streams=tuple(_streams(store, blocks, split)),
         block_tokens=int(blocks.measures["block_tokens"]),  # a model from elsewhere may have a far longer context
+        vocab_size=int(blocks.measures["vocab_size"]),  # and more or fewer rows than the tokenizer has tokens
         pairs=asked.pairs,
         questions=asked.questions,
         probes=question_files.write_table(given, work.scratch / "probes.parquet", "probes") if cfg.probes else None,

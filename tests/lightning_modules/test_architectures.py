@@ -45,6 +45,9 @@ def test_parameters(name: str, tied: bool) -> None:
     network = network_of(cfg)
     assert parameters(cfg, VOCAB, BLOCK) == sum(p.numel() for p in network.parameters())
     assert cost_of(network, cfg.objective, BLOCK) == (parameters(cfg, VOCAB, BLOCK), flops_per_token(cfg, VOCAB, BLOCK))
+    some = cost_of(network, cfg.objective, BLOCK, asked=0.25).flops_per_token
+    assert some == pytest.approx(flops_per_token(cfg, VOCAB, BLOCK, asked=0.25), rel=1e-12)
+    assert some == pytest.approx(flops_per_token(cfg, VOCAB, BLOCK) - 6 * 0.75 * VOCAB * cfg.width, rel=1e-12)
 
 
 @pytest.mark.parametrize("name", TINY)

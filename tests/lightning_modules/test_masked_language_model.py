@@ -20,6 +20,7 @@ from lightning_modules import callbacks
 from lightning_modules.block_files import IGNORED, positions_in_documents
 from lightning_modules.checkpointing import CheckpointFolder
 from lightning_modules.export import network_of
+from lightning_modules.language_model import LanguageModel
 from lightning_modules.masked_language_model import MaskedLanguageModel, MaskedTokenBlocks
 from lightning_modules.token_blocks import HeldOutBatches, TrainBatches
 from tests.lightning_modules.tiny_runs import Trained, call, settings, write_run
@@ -208,3 +209,51 @@ def test_sigterm_then_the_same_command_gives_the_same_run(
     for name in ("metrics.csv", "validation.csv", "export/model.safetensors", "export/README.md"):
         assert (run.parent / name).read_bytes() == (masked_run.folder / name).read_bytes()
     shutil.rmtree(run.parent)
+
+
+def asked_about(made: MaskedLanguageModel, hidden: bool) -> dict[str, torch.Tensor]:
+    draw = np.random.default_rng(5)
+    tokens = draw.integers(2, 60, (4, 24))
+    chosen = draw.random((4, 24)) < 0.2 if hidden else np.zeros((4, 24), dtype=bool)
+    return {
+        "inputs": torch.from_numpy(np.where(chosen, 59, tokens)),
+        "targets": torch.from_numpy(np.where(chosen, tokens, IGNORED)),
+        "positions": torch.from_numpy(positions_in_documents(tokens, 0)),
+        "groups": torch.zeros(4, 24, dtype=torch.int64),
+    }
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_scoring_the_hidden_positions_alone_gives_the_loss_and_gradient_of_scoring_all(kind: str) -> None:
+    made = module(kind, 24, layers=2)
+    batch = asked_about(made, hidden=True)
+    found = []
+    for predicted in (LanguageModel.predicted, MaskedLanguageModel.predicted):
+        made.predicted = predicted.__get__(made)  # type: ignore[method-assign]
+        made.zero_grad()
+        loss = made.training_step(batch, 0)
+        loss.backward()
+        made.on_validation_epoch_start()
+        made.validation_step(batch, 0)
+        gradients = {n: p.grad for n, p in made.named_parameters()}
+        found.append((loss.item(), gradients, made.take_step_sums(), made.held_out_sums))
+    (loss, gradients, sums, held_out), other = found
+    assert other[0] == pytest.approx(loss, rel=1e-6)
+    for name, gradient in gradients.items():
+        torch.testing.assert_close(other[1][name], gradient, rtol=1e-4, atol=1e-6)
+    torch.testing.assert_close(other[2], sums, rtol=1e-6, atol=0)
+    torch.testing.assert_close(other[3], held_out, rtol=1e-6, atol=0)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_only_what_is_asked_about_is_scored_and_a_batch_may_ask_nothing(kind: str) -> None:
+    made = module(kind, 24, layers=2)
+    batch = asked_about(made, hidden=True)
+    scores, targets, where = made.predicted(batch)
+    assert scores.shape == (len(where), 60) == (int((batch["targets"] != IGNORED).sum()), 60)
+    assert torch.equal(targets, batch["targets"].flatten()[where])
+    assert made.logits(batch).shape == (4, 24, 60), "all of them, for whoever asks for all"
+    loss = made.training_step(asked_about(made, hidden=False), 0)
+    loss.backward()
+    assert loss.item() == 0
+    assert all(p.grad is not None for p in made.parameters()), "every process must have a gradient to share"

@@ -4,6 +4,7 @@ import json
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import polars as pl
 import pytest
 import torch
@@ -15,6 +16,7 @@ from lightning_modules.intervals import wilson
 from lightning_modules.minimal_pairs import log_likelihoods
 from lightning_modules.sampling import generate, next_token
 from lightning_modules.score import load_exported, score
+from lightning_modules.stream_bits import score_streams
 from tests.lightning_modules.slow_reference import document_bits
 from tests.lightning_modules.tiny_runs import Trained, call
 
@@ -68,6 +70,26 @@ def test_bits_are_those_of_a_slow_reference(
     assert found["documents_scored"] == 20
     tokens = sum(d["tokens"] for d in found["documents"])
     assert found["perplexity_per_token"] == pytest.approx(2 ** (sum(map(sum, expected)) / tokens), rel=1e-5)
+
+
+def test_the_width_of_ids_is_of_the_tokenizer_and_not_of_the_rows_of_the_model(
+    trained: Trained, corpus: Any, tables: list[str], tmp_path: Path
+) -> None:
+    """A folder of somebody else may have more rows than its tokenizer has tokens, beyond what two bytes hold."""
+    narrow = config(trained, corpus, tables, tmp_path)
+    expected = score(narrow)["bits_per_char"]
+    wide = []
+    for i, stream in enumerate(narrow.streams):
+        path = tmp_path / f"{i}.bin"
+        np.fromfile(stream.path, dtype="<u2").astype("<u4").tofile(path)
+        wide.append(stream.model_copy(update={"path": str(path)}))
+    told = score(narrow.model_copy(update={"streams": tuple(wide), "vocab_size": 70_000}))["bits_per_char"]
+    assert told == expected
+    network = load_exported(trained.folder / "export")
+    network.resize_token_embeddings(66_000)
+    streams = narrow.model_copy(update={"vocab_size": corpus.vocab_size})
+    padded = score_streams(network, streams, separator_id=0, pad_id=1)
+    assert [d["tokens"] for d in padded["documents"]] == [d["tokens"] for d in expected["documents"]]
 
 
 def test_the_size_of_batches_changes_nothing(trained: Trained, corpus: Any, tables: list[str], tmp_path: Path) -> None:
