@@ -17,18 +17,21 @@ import polars as pl
 
 from data_contracts.dataset import KEPT, Dataset, Manifest, Shard, digest_of
 from data_contracts.errors import ConfigError, TrainingError
-from data_contracts.score_file import ScoreConfig, Stream
+from data_contracts.score_file import PAIR, QUESTION, ScoreConfig, Stream
 from tasks import harness, progress, question_files, supervised, yardsticks
 from tasks.pretrain import unpack
-from tasks.question_files import FoundAssessment
+from tasks.question_files import Asked, FoundAssessment
+from tasks.rows import Room
 from tasks.stage import Stage
 from tasks.store import Store
+from tasks.transforms.text_digests import digests
 from tasks.work import Output, Work
 from tasks.yardsticks import Corpus
 
 SCORES = "scores.json"
-OUTCOMES = "outcomes.parquet"  # every pair and question: right or wrong. For paired comparisons
-DOCUMENTS = "documents.parquet"  # every held-out document: bits, characters, tokens. For paired comparisons
+# For paired comparisons. `digest` is of the text that was asked about: equal digests are equal texts.
+OUTCOMES = "outcomes.parquet"  # part, set, item, group, right, digest: every pair and question
+DOCUMENTS = "documents.parquet"  # doc_id, source, bits, chars, tokens, digest: every held-out document
 PROBE_CHARS = 4000  # of a training document: more than the model continues
 
 
@@ -69,7 +72,7 @@ def assess(model: Dataset, found: FoundAssessment, work: Work) -> Output:
     scores = json.loads((work.scratch / SCORES).read_text(encoding="utf-8"))
     del scores["seconds"]
     speed = scores.pop("speed")
-    files = {name: store.put_file(path) for name, path in _tables(scores, work.scratch)}
+    files = {name: Room(store, work.scratch).put(table) for name, table in _tables(scores, corpus, asked)}
     if scores["not_scored"] is None:
         progress.report(progress.Step("assess", 0, 0, "baselines"))
         held_out = pl.read_parquet(store.path(files[DOCUMENTS]))["doc_id"]
@@ -107,21 +110,28 @@ def figures(scores: dict[str, Any]) -> dict[str, Any]:
     return told
 
 
-def _tables(scores: dict[str, Any], folder: Path) -> Iterator[tuple[str, Path]]:
-    """Take single outcomes out of the scores, into tables of their own."""
+def _tables(scores: dict[str, Any], corpus: Corpus, asked: Asked) -> Iterator[tuple[str, pl.DataFrame]]:
+    """Take single outcomes out of the scores, into tables of their own, with digests of what was asked."""
     documents = (scores["bits_per_char"] or {}).pop("documents", None)
     if documents:
-        pl.DataFrame(documents).write_parquet(folder / DOCUMENTS)
-        yield DOCUMENTS, folder / DOCUMENTS
+        frame = pl.DataFrame(documents)
+        texts = pl.concat(corpus.documents(frame["doc_id"]))
+        told = texts.select("doc_id").with_columns(digests(texts.select("text").iter_rows()))
+        yield DOCUMENTS, frame.join(told, "doc_id", how="left", maintain_order="left")
     parts = {"minimal_pairs": (scores["minimal_pairs"] or {}).get("sets", {}), "questions": scores["questions"] or {}}
+    tables = {
+        "minimal_pairs": {one.name: one.read(PAIR).select("good", "bad") for one in asked.pairs},
+        "questions": {one.name: one.read(QUESTION).drop("item", "group") for one in asked.questions},
+    }
     outcomes = [
-        pl.DataFrame(one.pop("outcomes")).select(pl.lit(part).alias("part"), pl.lit(name).alias("set"), pl.all())
+        pl.DataFrame(one.pop("outcomes")).select(
+            pl.lit(part).alias("part"), pl.lit(name).alias("set"), pl.all(), digests(tables[part][name].iter_rows())
+        )
         for part, sets in parts.items()
         for name, one in sets.items()
     ]
     if outcomes:
-        pl.concat(outcomes).write_parquet(folder / OUTCOMES)
-        yield OUTCOMES, folder / OUTCOMES
+        yield OUTCOMES, pl.concat(outcomes)
 
 
 def held_out_split(blocks: Manifest) -> str:

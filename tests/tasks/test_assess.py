@@ -118,6 +118,8 @@ def test_every_part_stands_beside_what_it_is_held_against(road: Any, tmp_path: P
     assert outcomes.group_by("set").len().sort("set").rows() == [("embedded", 20), ("quiz", 12)]
     told = pl.read_parquet(store.path(manifest.shards[0].files[DOCUMENTS]))
     assert told["bits"].sum() == pytest.approx(bits["bits"])
+    assert told["digest"].n_unique() == told.height, "every text is another"
+    assert told["digest"].null_count() == outcomes["digest"].null_count() == 0
 
     assert "speed" not in scores
     assert manifest.measures["speed"]["read_tokens_per_second"] > 0
