@@ -185,6 +185,20 @@ def diff(
 
 
 @app.command()
+def leaderboard(
+    models: Annotated[
+        list[str], typer.Argument(help="模型: 版本, 通道 model/NAME 或运行; 空则全部 (models; empty: all with scores)")
+    ] = [],
+    reference: Annotated[str, typer.Option(help="与谁比, 默认第一个 (held against this one; default: the first)")] = "",
+    store: StoreOption = default_store(),
+) -> None:
+    """榜单 models beside each other on what all were asked, with paired-bootstrap intervals, and a page."""
+    from deployments.leaderboard import leaderboard as ranked
+
+    raise typer.Exit(ranked(store, models, reference))
+
+
+@app.command()
 def verify(store: StoreOption = default_store()) -> None:
     """校验 hash every object of the store."""
     import deployments.questions as questions

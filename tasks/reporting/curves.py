@@ -8,6 +8,8 @@ import math
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from tasks.reporting.facts import Training
 
 SPEEDS = ("tokens_per_second", "peak_share")  # columns of speed.csv that have a mean
@@ -30,6 +32,35 @@ def training(folder: Path, figures: dict[str, Any]) -> Training | None:
         sets=tuple(last_of_sets(folder / "validation_sets.csv")),
         figures={**means, **figures},
     )
+
+
+Points = list[tuple[float, float, float]]  # tokens seen, seconds of training, loss
+
+
+def learning(folder: Path) -> tuple[dict[str, Points], str]:
+    """Curves of a run against what it cost: `train` and `validation` by tokens and seconds, and the unit of the loss.
+
+    The unit is bits per character where the run knows them, which compares across vocabularies, else nats per token.
+    Tokens are those that a loss was counted of; seconds leave validations and checkpoints out. Empty without a run.
+    """
+    steps = table(folder / "metrics.csv")
+    if not steps:
+        return {}, ""
+    at, ends = [row["step"] for row in steps], np.cumsum([row.get("tokens", 0.0) for row in steps])
+    marks, seconds = [0.0], [0.0]
+    for row in table(folder / "speed.csv"):
+        if row.get("tokens_per_second"):
+            made = float(np.interp(row["step"], at, ends)) - float(np.interp(marks[-1], [0.0, *at], [0.0, *ends]))
+            seconds.append(seconds[-1] + made / row["tokens_per_second"])
+            marks.append(row["step"])
+    unit = "bits_per_char" if all("bits_per_char" in row for row in steps) else "loss"
+
+    def points(rows: list[dict[str, float]]) -> Points:
+        told = [{**row, "seen": float(np.interp(row["step"], at, ends))} for row in rows if unit in row]
+        told = [{**row, "seconds": float(np.interp(row["step"], marks, seconds))} for row in told]
+        return [(row["seen"], row["seconds"], row[unit]) for row in thinned(told)]
+
+    return {"train": points(steps), "validation": points(table(folder / "validation.csv"))}, unit
 
 
 def table(path: Path) -> list[dict[str, float]]:

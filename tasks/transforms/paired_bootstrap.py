@@ -56,7 +56,8 @@ def resampled(amounts: Floats, weights: Floats, resamples: int, seed: int) -> Fl
         raise ValueError("nothing to draw from: the models have no document or question in common")
     both = np.column_stack([amounts, weights])
     sums = np.concatenate([drawn @ both for drawn in draws(len(weights), resamples, seed)])
-    return sums[:, :-1] / np.maximum(sums[:, -1:], np.finfo(np.float64).tiny)
+    shares: Floats = sums[:, :-1] / np.maximum(sums[:, -1:], np.finfo(np.float64).tiny)
+    return shares
 
 
 def estimate(value: float, drawn: Floats) -> Estimate:
