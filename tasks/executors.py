@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import atexit
 import concurrent.futures
+import contextlib
 import multiprocessing
 import os
 import threading
@@ -29,6 +30,10 @@ class Executor(Protocol):
         """Yield results in the order in which they finish."""
         ...
 
+    def meanwhile(self, jobs: int, function: Callable[..., object], *arguments: Any) -> None:
+        """Call a function in each worker that so many jobs leave without work; nobody waits for it."""
+        ...
+
 
 class InProcess:
     """One job after the other in this process: for small work, debuggers and tests."""
@@ -37,6 +42,9 @@ class InProcess:
         """Yield results in order."""
         for index, job in enumerate(jobs):
             yield index, function(*job)
+
+    def meanwhile(self, jobs: int, function: Callable[..., object], *arguments: Any) -> None:
+        """Nothing: the one process has the jobs."""
 
 
 class ProcessPool:
@@ -48,19 +56,34 @@ class ProcessPool:
 
     def run(self, function: Callable[..., Any], jobs: Sequence[Job]) -> Iterator[tuple[int, Any]]:
         """Yield results as they finish; WorkerLost when the kernel took a worker away (most often: out of memory)."""
-        pool = self._started()
-        futures = {pool.submit(function, *job): index for index, job in enumerate(jobs)}
+        with self._watched():  # at once, not when the first result is asked for
+            futures = {self._started().submit(function, *job): index for index, job in enumerate(jobs)}
+        return self._finished(futures)
+
+    def _finished(self, futures: dict[concurrent.futures.Future[Any], int]) -> Iterator[tuple[int, Any]]:
         try:
-            for future in concurrent.futures.as_completed(futures):
-                yield futures[future], future.result()
+            with self._watched():
+                for future in concurrent.futures.as_completed(futures):
+                    yield futures[future], future.result()
+        finally:
+            for future in futures:
+                future.cancel()
+
+    def meanwhile(self, jobs: int, function: Callable[..., object], *arguments: Any) -> None:
+        """Behind the jobs that wait already, so that none of them waits for it."""
+        with self._watched():
+            for _ in range(self.workers - jobs):
+                self._started().submit(function, *arguments)
+
+    @contextlib.contextmanager
+    def _watched(self) -> Iterator[None]:
+        try:
+            yield
         except BrokenProcessPool as error:
             self.close()
             raise WorkerLost(
                 "a worker process was killed, most often for want of memory; lower `workers` or `ingest.shard_bytes`"
             ) from error
-        finally:
-            for future in futures:
-                future.cancel()
 
     def _started(self) -> concurrent.futures.ProcessPoolExecutor:
         if self._pool is None:

@@ -21,7 +21,7 @@ _INFRASTRUCTURE = frozenset(
     {
         "tasks", "tasks.transforms", "tasks.artifacts", "tasks.executors", "tasks.fingerprint", "tasks.folder",
         "tasks.journal", "tasks.planned", "tasks.progress", "tasks.rows", "tasks.stage", "tasks.store",
-        "tasks.supervised", "tasks.work",
+        "tasks.supervised", "tasks.warming", "tasks.work",
         "data_contracts", "data_contracts.boilerplate", "data_contracts.config", "data_contracts.config_file",
         "data_contracts.dataset", "data_contracts.decontamination", "data_contracts.errors", "data_contracts.mixture",
         "data_contracts.model", "data_contracts.network", "data_contracts.reasons", "data_contracts.schemas",

@@ -3,8 +3,8 @@
 Conservation: the lengths of every document add up to its characters; the stage fails otherwise. What counts as a unit
 stands in tasks/transforms/words.py. A shard also holds `words.parquet`, how often each word occurs in it. Measures of a
 shard: units, words (units that are neither space nor mark), word_chars; of the dataset: mean_word_chars, and
-`vocabulary` as tasks/transforms/word_counts.py tells it. Adding up the counts takes about 100 bytes of memory for every
-distinct word of the corpus.
+`vocabulary` as tasks/transforms/word_counts.py tells it. The counts are added up by jobs, each of which sees a part of
+the words of all shards: about 100 bytes of memory for every row of PART_BYTES, of an eighth of the rows at most.
 
 The words of a user dictionary are part of the key, its path is not.
 """
@@ -27,11 +27,12 @@ from tasks import rows
 from tasks.rows import Room
 from tasks.stage import Body, Stage
 from tasks.transforms.user_dictionary import Entry, knowing, parsed, usable
-from tasks.transforms.word_counts import counts, statistics, summed
+from tasks.transforms.word_counts import Tallied, counts, statistics, summed, tallied
 from tasks.transforms.words import Words, words
 from tasks.work import Inputs, Output, Work
 
-WORDS = "words.parquet"
+WORDS, TALLIED = "words.parquet", "tallied.json"
+PART_BYTES, MOST_PARTS = 1 << 22, 8  # of the counts of all shards; a million rows, and every part reads all of them
 
 
 class Cutting(Model):
@@ -80,16 +81,30 @@ def segment(documents: Inputs, cfg: SegmentConfig | Cutting, work: Work) -> Outp
     jobs = [(s.content, (s.files[KEPT], cutting.hmm, cutting.entries)) for s in work.shards(documents) if s.rows_kept]
     shards = [made[0] for made in work.each(segment_shard, jobs)]
     count, chars = (sum(s.measures[name] for s in shards) for name in ("words", "word_chars"))
-    counted = summed([pl.scan_parquet(work.store.path(s.files[WORDS])) for s in shards])
     return Output(
         shards,
         measures={
             "mean_word_chars": round(chars / count, 4) if count else 0.0,
             "dictionary_words": len(cutting.entries),
             "dictionary_ignored": cutting.ignored,
-            "vocabulary": statistics(counted, knowing(cutting.entries).has),
+            "vocabulary": statistics(_tallied(work, [s.files[WORDS] for s in shards], cutting)),
         },
     )
+
+
+def _tallied(work: Work, tables: list[File], cutting: Cutting) -> list[Tallied]:
+    count = min(MOST_PARTS, 1 + sum(t.bytes for t in tables) // PART_BYTES)
+    key = digest_of([t.sha256 for t in tables])
+    jobs = [(f"{key}\0{part}\0{count}", (part, count, tables, cutting.entries)) for part in range(count)]
+    made = [shard for made in work.each(tally_words, jobs) for shard in made]
+    return [Tallied.model_validate_json(work.store.path(s.files[TALLIED]).read_bytes()) for s in made]
+
+
+def tally_words(room: Room, part: int, of: int, tables: list[File], entries: tuple[Entry, ...]) -> list[Shard]:
+    """Add up the counts of one part of the words of all shards."""
+    counted = summed([pl.scan_parquet(room.store.path(t)) for t in tables], part, of)
+    file = room.put(tallied(counted, knowing(entries).has).model_dump_json().encode())
+    return [Shard(content=file.sha256, files={TALLIED: file})]
 
 
 def segment_shard(room: Room, source: File, hmm: bool, entries: tuple[Entry, ...]) -> list[Shard]:

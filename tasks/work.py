@@ -26,6 +26,7 @@ from tasks import progress, rows
 from tasks.executors import Executor
 from tasks.rows import Room
 from tasks.store import Store
+from tasks.warming import AHEAD, warm
 
 Inputs = Dataset | Sequence[Dataset]
 Mark = Callable[[pl.LazyFrame, Any], pl.LazyFrame]
@@ -88,7 +89,10 @@ class Work:
         left = len(todo)
         progress.report(progress.Step(self.stage, len(jobs) - left, len(jobs)))
         calls = [(str(self.store.root), self.stage, keys[i], function, jobs[i][1]) for i in todo]
-        for index, made in self.executor.run(run_job, calls):
+        results = self.executor.run(run_job, calls)
+        if calls and (ahead := AHEAD.get(self.stage)):
+            self.executor.meanwhile(len(calls), warm, ahead)
+        for index, made in results:
             done[todo[index]] = made
             left -= 1
             progress.report(progress.Step(self.stage, len(jobs) - left, len(jobs)))

@@ -7,13 +7,15 @@ text again.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 import polars as pl
 
+from data_contracts.model import Model
 from tasks.transforms import word_kernel
 from tasks.transforms.dictionary import HAN
 from tasks.transforms.flat_text import batches, flat_text
@@ -75,18 +77,48 @@ def _spelled(keys: npt.NDArray[np.uint64]) -> list[str]:
     return lines.tobytes().decode("utf-16-le").replace("\0", "").rstrip("\n").split("\n")
 
 
-def summed(tables: Sequence[pl.DataFrame | pl.LazyFrame]) -> pl.DataFrame:
-    """The counts of several tables together, in no order."""
+def summed(tables: Sequence[pl.DataFrame | pl.LazyFrame], part: int = 0, of: int = 1) -> pl.DataFrame:
+    """The counts of several tables together, in no order: of all words, or of one of so many parts of them."""
     if not tables:
         return pl.DataFrame(schema=COUNTED)
     every = pl.concat([t.lazy() for t in tables])
+    if of > 1:
+        every = every.filter(pl.col("word").hash() % of == part)
     if len(tables) > 1:
         every = every.group_by("word").agg(pl.col("count").sum())
     return every.collect(engine="streaming")
 
 
-def statistics(counted: pl.DataFrame, knows: Callable[[Sequence[str]], Flags]) -> dict[str, Any]:
-    """What the counts of a corpus say.
+class Tallied(Model):
+    """What the counts of some words come to: little enough to be kept and added up."""
+
+    words: Mapping[int, int]  # count -> words that occur so often
+    frequent: tuple[tuple[str, int], ...]  # TOP of them
+    han: tuple[int, int]  # occurrences of Han words, and how many differ
+    unknown: tuple[int, int]  # the same of those that the dictionary does not know
+
+
+def tallied(counted: pl.DataFrame, knows: Callable[[Sequence[str]], Flags]) -> Tallied:
+    """Of words that differ, with their counts."""
+    han = counted.filter(pl.col("word").str.contains(f"^{HAN}$"))
+    known = [knows(part["word"].to_list()) for part in han.iter_slices(AT_ONCE)]
+    unknown = ~pl.Series(np.concatenate([np.zeros(0, dtype=bool), *known]))
+    return Tallied(
+        words=dict(counted["count"].value_counts(name="words").sort("count").iter_rows()),
+        frequent=tuple(_frequent(counted).iter_rows()),
+        han=(int(han["count"].sum()), han.height),
+        unknown=(int(han["count"].filter(unknown).sum()), int(unknown.sum())),
+    )
+
+
+def _frequent(counted: pl.DataFrame) -> pl.DataFrame:
+    least = counted["count"].top_k(TOP).min()
+    some = counted if least is None else counted.filter(pl.col("count") >= least)
+    return some.sort("count", "word", descending=[True, False]).head(TOP)
+
+
+def statistics(parts: Sequence[Tallied]) -> dict[str, Any]:
+    """What the counts of a corpus say, from those of its words, whatever parts they fall into.
 
     distinct        words that differ
     hapax_ratio     share of them that occur once
@@ -95,20 +127,33 @@ def statistics(counted: pl.DataFrame, knows: Callable[[Sequence[str]], Flags]) -
     unknown_distinct_ratio  the same of distinct Han words
     top             the most frequent words and their counts
     """
-    total, distinct = int(counted["count"].sum()), counted.height
-    ordered = np.sort(counted["count"].to_numpy())[::-1]
-    running, least = np.cumsum(ordered), int(ordered[min(TOP, distinct) - 1]) if distinct else 0
-    frequent = counted.filter(pl.col("count") >= least).sort("count", "word", descending=[True, False])
-    han = counted.filter(pl.col("word").str.contains(f"^{HAN}$"))
-    known = [knows(part["word"].to_list()) for part in han.iter_slices(AT_ONCE)]
-    unknown = ~pl.Series(np.concatenate([np.zeros(0, dtype=bool), *known]))
+    words: Counter[int] = Counter()
+    for part in parts:
+        words.update(part.words)
+    often = np.array(sorted(words, reverse=True), dtype=np.int64)
+    many = np.array([words[count] for count in often.tolist()], dtype=np.int64)
+    ranks, running = np.cumsum(many), np.cumsum(often * many)
+    distinct, total = int(many.sum()), int((often * many).sum())
+    frequent = pl.DataFrame([f for p in parts for f in p.frequent], schema=COUNTED, orient="row")
+    (han, han_words), (unknown, unknown_words) = (
+        np.array([getattr(p, which) for p in parts], dtype=np.int64).reshape(-1, 2).sum(axis=0).tolist()
+        for which in ("han", "unknown")
+    )
+
+    def covered(most: int) -> int:
+        """Occurrences of so many most frequent words: of those of one count as many as there is room for."""
+        if most >= distinct:
+            return total
+        at = int(np.searchsorted(ranks, most))
+        return int(running[at] - often[at] * (ranks[at] - most))
+
     return {
         "distinct": distinct,
-        "hapax_ratio": _share(int((counted["count"] == 1).sum()), distinct),
-        "coverage": {str(n): _share(int(running[min(n, distinct) - 1]) if distinct else 0, total) for n in COVERED},
-        "unknown_ratio": _share(int(han["count"].filter(unknown).sum()), int(han["count"].sum())),
-        "unknown_distinct_ratio": _share(int(unknown.sum()), han.height),
-        "top": [[word, count] for word, count in frequent.head(TOP).iter_rows()],
+        "hapax_ratio": _share(words[1], distinct),
+        "coverage": {str(n): _share(covered(n), total) for n in COVERED},
+        "unknown_ratio": _share(unknown, han),
+        "unknown_distinct_ratio": _share(unknown_words, han_words),
+        "top": [[word, count] for word, count in _frequent(frequent).iter_rows()],
     }
 
 

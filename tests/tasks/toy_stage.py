@@ -32,6 +32,13 @@ class Slow(Model):
     seconds: float = 0.0
 
 
+def note_process(folder: str, seconds: float) -> int:
+    """Leave the number of this process as a file's name, after so many seconds."""
+    time.sleep(seconds)
+    Path(folder, str(os.getpid())).touch()
+    return os.getpid()
+
+
 def documents(name: str, count: int) -> pl.DataFrame:
     ids = [document_id("toy", f"{name}{i}") for i in range(count)]
     return pl.DataFrame(

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import re
 from collections import Counter
 
 import numpy as np
@@ -8,7 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tasks.transforms.word_counts import COUNTED, counts, statistics, summed
+from tasks.transforms.dictionary import HAN
+from tasks.transforms.word_counts import COUNTED, COVERED, TOP, Tallied, counts, statistics, summed, tallied
 from tasks.transforms.words import words
 
 
@@ -49,7 +51,7 @@ def known(asked):
 
 def test_what_the_counts_say():
     table = pl.DataFrame({"word": ["的", "我们", "螺蛳粉", "abc"], "count": [6, 2, 1, 1]}, schema=COUNTED)
-    told = statistics(table, lambda words: np.array([word != "我们" for word in words]))
+    told = statistics([tallied(table, lambda words: np.array([word != "我们" for word in words]))])
     assert told == {
         "distinct": 4,
         "hapax_ratio": 0.5,
@@ -59,5 +61,45 @@ def test_what_the_counts_say():
         "top": [["的", 6], ["我们", 2], ["abc", 1], ["螺蛳粉", 1]],
     }
     many = pl.DataFrame({"word": [f"w{i}" for i in range(2000)], "count": [1] * 2000}, schema=COUNTED)
-    assert statistics(many, known)["coverage"]["1000"] == 0.5
-    assert statistics(pl.DataFrame(schema=COUNTED), known)["hapax_ratio"] == 0.0
+    assert statistics([tallied(many, known)])["coverage"]["1000"] == 0.5
+    nothing = statistics([tallied(pl.DataFrame(schema=COUNTED), known)])
+    assert (nothing["hapax_ratio"], nothing["top"], nothing["coverage"]["1000"]) == (0.0, [], 0.0)
+    assert statistics([]) == nothing
+
+
+def one_by_one(table: dict[str, int], unknown: set[str]) -> dict[str, object]:
+    ranked = sorted(table.items(), key=lambda item: (-item[1], item[0]))
+    total, han = sum(table.values()), [w for w in table if re.fullmatch(HAN, w)]
+
+    def share(part: int, whole: int) -> float:
+        return round(part / whole, 6) if whole else 0.0
+
+    strange = [w for w in han if w in unknown]
+    return {
+        "distinct": len(table),
+        "hapax_ratio": share(sum(n == 1 for n in table.values()), len(table)),
+        "coverage": {str(n): share(sum(count for _, count in ranked[:n]), total) for n in COVERED},
+        "unknown_ratio": share(sum(table[w] for w in strange), sum(table[w] for w in han)),
+        "unknown_distinct_ratio": share(len(strange), len(han)),
+        "top": [list(item) for item in ranked[:TOP]],
+    }
+
+
+SPELLED = st.text("我们来自北京abc", min_size=1, max_size=4)
+
+
+@given(
+    st.lists(st.dictionaries(SPELLED, st.integers(1, 4), max_size=90), max_size=4), st.sets(SPELLED), st.integers(1, 5)
+)
+def test_the_parts_of_the_words_say_together_what_all_of_them_say(tables, unknown, of):
+    frames = [pl.DataFrame({"word": list(t), "count": list(t.values())}, schema=COUNTED) for t in tables]
+    parts = [tallied(summed(frames, part, of), lambda words: np.array([w not in unknown for w in words], dtype=bool))
+             for part in range(of)]  # fmt: skip
+    kept = [Tallied.model_validate_json(p.model_dump_json()) for p in parts]
+    assert statistics(kept) == one_by_one(dict(sum((Counter(t) for t in tables), Counter())), unknown)
+
+
+def test_coverage_within_words_of_one_count():
+    table = {f"a{i}": 5 for i in range(600)} | {f"b{i}": 3 for i in range(900)} | {f"c{i}": 1 for i in range(9000)}
+    frame = pl.DataFrame({"word": list(table), "count": list(table.values())}, schema=COUNTED)
+    assert statistics([tallied(frame, known)]) == one_by_one(table, set())
