@@ -2,12 +2,13 @@
 
 Nothing here imports torch, so a stage can write a run file and start the program without loading it.
 
-    global batch        tokens_per_step = blocks_per_device * block_tokens * devices * accumulation, exactly
+    global batch        tokens_per_step = blocks_per_device * block_tokens * data processes * accumulation, exactly
     one step            one optimizer step over one global batch
 """
 
 from __future__ import annotations
 
+import os
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -15,10 +16,12 @@ from typing import Any
 
 from data_contracts.block_sets import BlockFiles, HeldOut, MixedBlocks, check_blocks, data_part, growths
 from data_contracts.errors import ConfigError
+from data_contracts.layout import check_layout, data_processes, processes
 from data_contracts.network import Objective
 from data_contracts.pace import steps_for
-from data_contracts.training import PretrainConfig
+from data_contracts.training import SHARDED, PretrainConfig
 
+RENDEZVOUS = "ZILIU_RENDEZVOUS"  # environment variable: where the machines of a run meet; no part of what is trained
 CLASSES: dict[Objective, tuple[str, str]] = {  # model and data
     "causal": (
         "lightning_modules.causal_language_model.CausalLanguageModel",
@@ -62,11 +65,12 @@ def run_file(
         held_out: what to validate on, in named sets; without it the validation split of `blocks`.
 
     Raises:
-        ConfigError: the global batch does not divide, too few blocks, or no word bits for a masked model.
+        ConfigError: the global batch or the layers do not divide, too few blocks, or no word bits for a masked model.
     """
     own = MixedBlocks(name=name, share=1.0 - sum(m.share for m in mixed_in), files=blocks)
     datasets = [own, *mixed_in]
     held_out = held_out or HeldOut(files=own.of("validation"))
+    check_layout(cfg)
     accumulation = accumulation_of(cfg, block_tokens)
     check_blocks(cfg, datasets, held_out, block_tokens)
     max_steps = steps_of(cfg, own.blocks(block_tokens) / own.share, block_tokens)
@@ -120,20 +124,26 @@ def _model(cfg: PretrainConfig, datasets: Sequence[MixedBlocks], held_out: HeldO
         "validation_chars": held_out.main_chars() if causal else 0,
         "held_out_sets": [one.model_dump() for one in sets],
         "label_smoothing": cfg.label_smoothing,
+        "activation_checkpointing": cfg.activation_checkpointing == "full",
     }
 
 
 def accumulation_of(cfg: PretrainConfig, block_tokens: int) -> int:
     """Micro-batches per optimizer step; ConfigError with the nearest allowed values when it does not divide."""
-    unit = cfg.blocks_per_device * block_tokens * cfg.devices
+    unit = cfg.blocks_per_device * block_tokens * data_processes(cfg)
     if cfg.tokens_per_step % unit:
         low = cfg.tokens_per_step // unit * unit
         allowed = " or ".join(str(n) for n in (low, low + unit) if n)
         raise ConfigError(
             f"pretrain.tokens_per_step {cfg.tokens_per_step} is not a multiple of {unit} = blocks_per_device "
-            f"{cfg.blocks_per_device} x block_tokens {block_tokens} x devices {cfg.devices}; nearest: {allowed}"
+            f"{cfg.blocks_per_device} x block_tokens {block_tokens} x {_told(cfg)}; nearest: {allowed}"
         )
     return cfg.tokens_per_step // unit
+
+
+def _told(cfg: PretrainConfig) -> str:
+    nodes = f" x nodes {cfg.nodes}" if cfg.nodes > 1 else ""
+    return f"devices {cfg.devices}{nodes}" + (f" / tensor_parallel {cfg.sharing}" * (cfg.sharing > 1))
 
 
 def steps_of(cfg: PretrainConfig, epoch_blocks: float, block_tokens: int) -> int:
@@ -158,20 +168,33 @@ def steps_of(cfg: PretrainConfig, epoch_blocks: float, block_tokens: int) -> int
 def command(cfg: PretrainConfig, run_file: str | Path) -> list[str]:
     """The command line of the training program: one process, or one per device under torch's elastic launcher.
 
-    `launch` is torch.distributed.run --standalone with exit codes kept: 143 after SIGTERM, 6 after a non-finite loss.
+    `launch` is torch.distributed.run with exit codes kept: 143 after SIGTERM, 6 after a non-finite loss. With several
+    nodes every machine runs this command, with the same ZILIU_RENDEZVOUS and a run file that all of them can read.
     """
     fit = ["fit", "--config", str(run_file)]
-    launch = ["launch", str(cfg.devices)] if cfg.devices > 1 else []
+    launch = ["launch", *_nodes(cfg), str(cfg.devices)] if processes(cfg) > 1 else []
     return [sys.executable, "-m", "lightning_modules", *launch, *fit]
 
 
+def _nodes(cfg: PretrainConfig) -> list[str]:
+    if cfg.nodes == 1:
+        return []
+    endpoint = os.environ.get(RENDEZVOUS, "")
+    if not endpoint:
+        raise ConfigError(
+            f"pretrain.nodes {cfg.nodes}: set {RENDEZVOUS} to HOST:PORT, an address of the first machine that all "
+            "others reach, and start the same command on each (deployments/slurm/pretrain.sbatch shows how)"
+        )
+    return ["--nodes", str(cfg.nodes), "--rendezvous", endpoint]
+
+
 def _strategy(cfg: PretrainConfig) -> Any:
-    if cfg.strategy == "fsdp":  # FSDP2; the name "fsdp" means FSDP1 to Lightning, which refuses a CPU
+    if cfg.strategy in SHARDED:  # FSDP2; the name "fsdp" means FSDP1 to Lightning, which refuses a CPU
         return {
             "class_path": "lightning.pytorch.strategies.ModelParallelStrategy",
-            "init_args": {"data_parallel_size": cfg.devices, "tensor_parallel_size": 1},
+            "init_args": {"data_parallel_size": data_processes(cfg), "tensor_parallel_size": cfg.sharing},
         }
-    return "ddp" if cfg.devices > 1 else "auto"
+    return "ddp" if processes(cfg) > 1 else "auto"
 
 
 def _trainer(
@@ -180,7 +203,7 @@ def _trainer(
     return {
         "accelerator": cfg.accelerator,
         "devices": cfg.devices,
-        "num_nodes": 1,
+        "num_nodes": cfg.nodes,
         "strategy": _strategy(cfg),
         "precision": "32-true",  # run.precision decides; see lightning_modules/precision.py
         "max_steps": max_steps,

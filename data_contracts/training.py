@@ -13,6 +13,8 @@ from data_contracts.pace import WarmupConfig
 from data_contracts.sources import Name
 from data_contracts.units import Duration, DurationField
 
+SHARDED = ("fsdp", "tp")  # strategies by whose means no process has the whole model
+
 
 class EarlyStoppingConfig(Model):
     """提前停止: when the loss of the validation split no longer falls."""
@@ -63,8 +65,17 @@ class PretrainConfig(Model):
     tokens_per_step: int = Field(8192, ge=1, description="每步的词元数 (global batch, tokens)")
     blocks_per_device: int = Field(8, ge=1, description="每个设备一次前向的块数 (micro-batch)")
     seed: int = Field(1, ge=0, description="随机种子")
-    strategy: Literal["auto", "ddp", "fsdp"] = Field("auto", description="并行策略")
+    activation_checkpointing: Literal["none", "full"] = Field(
+        "none", description="full: 反向时重算每层的激活值, 省内存, 慢约三分之一, 损失逐位相同 (recompute every layer)"
+    )
+    strategy: Literal["auto", "ddp", "fsdp", "tp"] = Field(
+        "auto", description="并行策略: ddp 各有整个模型, fsdp 分片, tp 各层由几个进程合算 (每层的矩阵切开)"
+    )
     devices: int = Field(1, ge=1, description="每台机器的设备 (进程) 数")
+    nodes: int = Field(1, ge=1, description="机器数; 会合地址取自环境变量 ZILIU_RENDEZVOUS, 如 node1:29400 (machines)")
+    tensor_parallel: int | None = Field(
+        None, ge=1, description="合算一层的进程数, 其余按 fsdp 分片; 空则 tp 为 devices (processes that share a layer)"
+    )
     accelerator: Literal["auto", "cpu", "gpu"] = Field("auto", description="加速器")
     precision: Literal["auto", "32", "bf16"] = Field("auto", description="精度; auto 由实测矩阵乘法决定")
     compile: bool | Literal["auto"] = Field(
@@ -78,6 +89,11 @@ class PretrainConfig(Model):
         1, ge=1, description="模型取最近几个检查点权重的平均, 1 为只取最后一个 (the mean of the last so many)"
     )
     prompts: tuple[str, ...] = Field(("今天", "第一条", "春"), description="生成样例的开头")
+
+    @property
+    def sharing(self) -> int:
+        """Processes that share every layer."""
+        return self.tensor_parallel or (self.devices if self.strategy == "tp" else 1)
 
     @property
     def other_blocks(self) -> tuple[str, ...]:
@@ -102,11 +118,13 @@ class PretrainConfig(Model):
 
     @model_validator(mode="after")
     def _can_be_sharded(self) -> PretrainConfig:
-        if self.strategy == "fsdp" and self.optimizer.name == "adafactor":
+        if self.strategy in SHARDED and self.optimizer.name == "adafactor":
             raise ValueError(
-                "optimizer adafactor takes means over rows and columns, which the shards of fsdp do not have; "
-                "use strategy ddp, or another optimizer"
+                f"optimizer adafactor takes means over rows and columns, which the shards of {self.strategy} do not "
+                "have; use strategy ddp, or another optimizer"
             )
+        if self.sharing > 1 and self.strategy not in SHARDED:
+            raise ValueError(f"tensor_parallel {self.tensor_parallel} needs strategy tp or fsdp, not {self.strategy}")
         return self
 
 

@@ -2,6 +2,7 @@
 
     python -m lightning_modules fit --config RUN/run.yaml        train, resume, export; nothing when finished
     python -m lightning_modules launch N fit --config ...        the same in N processes
+        --nodes M --rendezvous HOST:PORT, before N               on M machines, the same command on each
     python -m lightning_modules validate|test --config ...       loss of the newest checkpoint on a held-out split
     python -m lightning_modules export RUN/run.yaml [FOLDER]     the newest checkpoint as a Hugging Face folder
         --average K --onnx FOLDER --gguf FOLDER                  the mean of the last K; other forms beside it
@@ -57,7 +58,7 @@ def _run(arguments: list[str]) -> int:
     if command == "launch" and len(rest) > 1:
         from lightning_modules.launch import launch
 
-        return launch(int(rest[0]), rest[1:])
+        return launch(rest)
     if command in TRAINER_COMMANDS:
         STOP.install()
         from lightning_modules.cli import fit

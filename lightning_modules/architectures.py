@@ -6,9 +6,11 @@ What a row does not say is asked of the network itself, so that it also holds fo
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from typing import Any, NamedTuple
 
 from torch import nn
+from torch.utils.checkpoint import checkpoint
 from transformers import (
     AutoModelForCausalLM,
     AutoModelForMaskedLM,
@@ -129,6 +131,16 @@ def cost_of(network: PreTrainedModel, objective: Objective, block_tokens: int, a
     left_out = (1.0 - asked) * network.get_output_embeddings().weight.numel()
     flops = 6.0 * (sum(products) - left_out) + 12.0 * config.num_attention_heads * head_width * attended
     return Cost(sum(p.numel() for p in network.parameters()), flops)
+
+
+def recompute_layers(network: nn.Module) -> None:
+    """Activation checkpointing (Chen et al. 2016): keep the input of each layer only, and run it again going backward.
+
+    The random state of a layer is kept with its input, so dropout draws the same numbers both times.
+    """
+    for layer in layers_of(network):
+        layer.gradient_checkpointing = True
+        layer._gradient_checkpointing_func = partial(checkpoint, use_reentrant=False)
 
 
 def layers_of(network: nn.Module) -> list[nn.Module]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import logging
+import os
 import warnings
 from pathlib import Path
 from typing import Any, Literal
@@ -18,6 +19,7 @@ from data_contracts.errors import StoreError
 from data_contracts.network import Objective
 from lightning_modules.architectures import Cost
 from lightning_modules.checkpointing import CheckpointFolder, write_durably
+from lightning_modules.devices import check_devices
 from lightning_modules.events import emit
 from lightning_modules.export import export_run
 from lightning_modules.machine_plan import machine_plan
@@ -65,6 +67,8 @@ class TrainingCLI(LightningCLI):
     def before_instantiate_classes(self) -> None:
         """Settle what depends on the machine: precision, steps for minutes, compilation; and where to resume."""
         config = self.config[self.subcommand]
+        if "LOCAL_RANK" not in os.environ:  # else the launcher looked before it started this process
+            check_devices(config.trainer.accelerator, int(config.trainer.devices))
         plan = machine_plan(config, _device(config.trainer.accelerator))
         for part in (config.trainer, config.model.init_args, config.data.init_args):
             part.max_steps = plan["max_steps"]

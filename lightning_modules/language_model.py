@@ -18,11 +18,12 @@ from transformers import PreTrainedModel
 from data_contracts.block_sets import HeldOutSet
 from data_contracts.network import NetworkConfig, Objective
 from data_contracts.optimizers import OptimizerConfig, learning_rate_share
-from lightning_modules.architectures import Cost, Tokens, built, cost_of, hugging_face_config
+from lightning_modules.architectures import Cost, Tokens, built, cost_of, hugging_face_config, recompute_layers
 from lightning_modules.block_files import IGNORED, Batch
 from lightning_modules.foreign import foreign_config, loaded, refuse_leak
 from lightning_modules.optimizers import optimizer_of, schedule
 from lightning_modules.strategies import shard, summed
+from lightning_modules.tensor_parallel import divide
 
 
 class LanguageModel(pl.LightningModule):
@@ -46,6 +47,7 @@ class LanguageModel(pl.LightningModule):
         validation_chars: int,
         held_out_sets: list[dict[str, Any]] | None = None,
         label_smoothing: float = 0.0,
+        activation_checkpointing: bool = False,
         compile: bool = False,
         sharded_bf16: bool = False,
     ) -> None:
@@ -58,6 +60,7 @@ class LanguageModel(pl.LightningModule):
             validation_chars: characters of the whole validation split.
             held_out_sets: HeldOutSets as plain values, in the order of their numbers; None: all is one.
             label_smoothing: share of the target that is spread over the vocabulary; of the gradient only.
+            activation_checkpointing: run each layer again going backward instead of keeping what it made.
             sharded_bf16: compute in bf16 under FSDP2, whose precision is set where layers are sharded.
         """
         super().__init__()
@@ -75,7 +78,7 @@ class LanguageModel(pl.LightningModule):
         self.held_out_sets = [HeldOutSet(**one) for one in held_out_sets or [whole]]
         self.label_smoothing = label_smoothing
         self.target_ratio = 1.0  # targets a position
-        self.wants_compile, self.sharded_bf16 = compile, sharded_bf16
+        self.wants_compile, self.sharded_bf16, self.recomputes = compile, sharded_bf16, activation_checkpointing
         self.step_sums: torch.Tensor | None = None  # (2,) float64: summed loss in nats, targets counted; of one step
         self.held_out_sums = torch.zeros(len(self.held_out_sets), 2, dtype=torch.float64)  # the same of held-out sets
         self.gradient_norm: torch.Tensor | float = 0.0
@@ -83,7 +86,7 @@ class LanguageModel(pl.LightningModule):
         self.held_out_by_set: dict[str, dict[str, float]] = {}
 
     def configure_model(self) -> None:
-        """Build the network from the seed or the folder alone; shard it on a device mesh. Idempotent."""
+        """Build the network from the seed or the folder alone; divide and shard it on a device mesh. Idempotent."""
         if "network" in self._modules:
             return
         with torch.random.fork_rng():
@@ -95,7 +98,10 @@ class LanguageModel(pl.LightningModule):
                 refuse_leak(self)
                 self.config = self.network.config
         self.cost = cost_of(self.network, self.objective, self.block_tokens, self.target_ratio)
+        if self.recomputes:
+            recompute_layers(self.network)
         if self._device_mesh is not None:
+            divide(self.network, self._device_mesh["tensor_parallel"])
             shard(self.network, self._device_mesh, self.sharded_bf16)
         if self.wants_compile:
             self.network.compile()
@@ -129,11 +135,16 @@ class LanguageModel(pl.LightningModule):
         return nats / (batch["targets"].numel() * self.target_ratio)
 
     def take_step_sums(self) -> torch.Tensor:
-        """(2,) sums of the step that just ended, of this process; starts the next step."""
+        """(2,) sums of the step that just ended, this process's share of them; starts the next step."""
         sums, self.step_sums = self.step_sums, None
         if sums is None:
             raise RuntimeError("no training step ran since the last call")
-        return sums
+        return sums / self.sharing
+
+    @property
+    def sharing(self) -> int:
+        """Processes that share the layers, and so count the same targets."""
+        return self._device_mesh["tensor_parallel"].size() if self._device_mesh is not None else 1
 
     def on_validation_epoch_start(self) -> None:
         """Start counting the split."""
@@ -148,7 +159,7 @@ class LanguageModel(pl.LightningModule):
 
     def on_validation_epoch_end(self) -> None:
         """Loss and bits per character of the main sets together and of each: every target once, over all processes."""
-        sums = summed(self.held_out_sums)  # (S, 2)
+        sums = summed(self.held_out_sums / self.sharing)  # (S, 2)
         mine = [i for i, one in enumerate(self.held_out_sets) if one.main]
         self.held_out = _figures(sums[mine].sum(0), self.validation_chars)
         self.held_out_by_set = {s.name: _figures(sums[i], s.chars) for i, s in enumerate(self.held_out_sets)}
@@ -189,7 +200,7 @@ class LanguageModel(pl.LightningModule):
 
     def on_test_epoch_end(self) -> None:
         """Loss of the test split; its characters are counted where it is assessed, so there are no bits per one."""
-        self.held_out = _figures(summed(self.held_out_sums).sum(0), 0)
+        self.held_out = _figures(summed(self.held_out_sums / self.sharing).sum(0), 0)
 
 
 def _figures(sums: torch.Tensor, chars: int) -> dict[str, float]:

@@ -3,12 +3,14 @@
 auto   one process, or DDP when there are several devices
 ddp    DistributedDataParallel, gloo on CPU and nccl on GPU
 fsdp   FSDP2 (`fully_shard`) through Lightning's ModelParallelStrategy; also on CPU with gloo
+tp     the same, after the matrices of each layer are dealt out to neighbours (tensor_parallel.py)
 """
 
 from __future__ import annotations
 
 from typing import Any
 
+import lightning.pytorch as pl
 import torch
 import torch.distributed as dist
 from torch.distributed.device_mesh import DeviceMesh
@@ -30,6 +32,12 @@ def shard(network: PreTrainedModel, mesh: DeviceMesh, half: bool) -> None:
     for layer in layers_of(network):
         fully_shard(layer, **options)
     fully_shard(network, **options)
+
+
+def data_place(trainer: pl.Trainer | None) -> tuple[int, int]:
+    """Which of how many groups of processes that see blocks of their own this process is in."""
+    said: dict[str, int] = getattr(trainer.strategy, "distributed_sampler_kwargs", None) or {} if trainer else {}
+    return said.get("rank", 0), said.get("num_replicas", 1)
 
 
 def world_size() -> int:

@@ -22,6 +22,7 @@ from data_contracts.pace import Growth, pace_of
 from lightning_modules.block_files import IGNORED, Batch, BlockSource, batch_of, cut
 from lightning_modules.events import emit
 from lightning_modules.permutation import GlobalOrder
+from lightning_modules.strategies import data_place
 
 HELD_OUT_SEED = 0  # whatever a run's seed: held-out figures of two runs are of the same batches
 
@@ -136,7 +137,7 @@ class TokenBlocks(pl.LightningDataModule):
 
     def train_dataloader(self) -> TrainBatches:
         """Micro-batches of this process, from where the checkpoint stands."""
-        rank, world = self._place()
+        rank, world = data_place(self.trainer)
         if self.blocks_per_step % (self.blocks_per_device * world):
             raise ConfigError(
                 f"the run file's global batch of {self.blocks_per_step} blocks does not divide into {world} processes "
@@ -146,14 +147,11 @@ class TokenBlocks(pl.LightningDataModule):
 
     def val_dataloader(self) -> HeldOutBatches:
         """The validation split."""
-        return HeldOutBatches(self.validation, self, *self._place())
+        return HeldOutBatches(self.validation, self, *data_place(self.trainer))
 
     def test_dataloader(self) -> HeldOutBatches:
         """The test split."""
-        return HeldOutBatches(self.test, self, *self._place())
-
-    def _place(self) -> tuple[int, int]:
-        return (self.trainer.global_rank, self.trainer.world_size) if self.trainer else (0, 1)
+        return HeldOutBatches(self.test, self, *data_place(self.trainer))
 
     def state_dict(self) -> dict[str, Any]:
         """Samples consumed, and everything that would change which samples those were."""
