@@ -135,7 +135,7 @@ def data_part(
         "test": [f.model_dump() for f in datasets[0].of("test")],
         "sets": [{"name": one.name, "share": one.share, "blocks": one.blocks(block_tokens)} for one in datasets],
         "data_hash": digest_of([tokens["vocab_size"], hashes]),
-        "blocks_per_device": cfg.blocks_per_device,
+        "blocks_per_device": blocks_per_device(cfg, block_tokens),
         "blocks_per_step": cfg.tokens_per_step // block_tokens,
         "max_steps": max_steps,
         "length": length.model_dump(),
@@ -148,9 +148,16 @@ def growths(cfg: PretrainConfig, block_tokens: int) -> tuple[Growth, Growth]:
     """How rows and steps grow; ConfigError when they cannot be halved so often."""
     length = growth(cfg.length_warmup, block_tokens, "pretrain.length_warmup", "block_tokens")
     batch = growth(cfg.batch_warmup, cfg.tokens_per_step, "pretrain.batch_warmup", "tokens_per_step")
-    if cfg.blocks_per_device % (1 << batch.halvings):
+    if cfg.blocks_per_device != "auto" and cfg.blocks_per_device % (1 << batch.halvings):
         raise ConfigError(
             f"pretrain.batch_warmup halves the micro-batch {batch.halvings} times, and blocks_per_device "
             f"{cfg.blocks_per_device} is no multiple of {1 << batch.halvings}; raise blocks_per_device or start_tokens"
         )
     return length, batch
+
+
+def blocks_per_device(cfg: PretrainConfig, block_tokens: int) -> int:
+    """Blocks of a micro-batch; where they are to be found, the fewest that a growing step can be halved into."""
+    if cfg.blocks_per_device == "auto":
+        return 1 << growths(cfg, block_tokens)[1].halvings
+    return cfg.blocks_per_device

@@ -14,7 +14,15 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from data_contracts.block_sets import BlockFiles, HeldOut, MixedBlocks, check_blocks, data_part, growths
+from data_contracts.block_sets import (
+    BlockFiles,
+    HeldOut,
+    MixedBlocks,
+    blocks_per_device,
+    check_blocks,
+    data_part,
+    growths,
+)
 from data_contracts.errors import ConfigError
 from data_contracts.layout import check_layout, data_processes, processes
 from data_contracts.network import Objective
@@ -102,6 +110,7 @@ def _run(
         "precision": cfg.precision,
         "minutes": cfg.duration.amount if cfg.duration.unit == "minutes" else None,
         "compile": cfg.compile,
+        "find_blocks": cfg.blocks_per_device == "auto",
         "averaged_checkpoints": cfg.averaged_checkpoints,
         "mask_id": mask_id,
         "lineage": lineage,
@@ -130,13 +139,14 @@ def _model(cfg: PretrainConfig, datasets: Sequence[MixedBlocks], held_out: HeldO
 
 def accumulation_of(cfg: PretrainConfig, block_tokens: int) -> int:
     """Micro-batches per optimizer step; ConfigError with the nearest allowed values when it does not divide."""
-    unit = cfg.blocks_per_device * block_tokens * data_processes(cfg)
+    blocks = blocks_per_device(cfg, block_tokens)
+    unit = blocks * block_tokens * data_processes(cfg)
     if cfg.tokens_per_step % unit:
         low = cfg.tokens_per_step // unit * unit
         allowed = " or ".join(str(n) for n in (low, low + unit) if n)
         raise ConfigError(
             f"pretrain.tokens_per_step {cfg.tokens_per_step} is not a multiple of {unit} = blocks_per_device "
-            f"{cfg.blocks_per_device} x block_tokens {block_tokens} x {_told(cfg)}; nearest: {allowed}"
+            f"{blocks} x block_tokens {block_tokens} x {_told(cfg)}; nearest: {allowed}"
         )
     return cfg.tokens_per_step // unit
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Annotated, Literal
 
 from pydantic import Field, model_validator
 
@@ -63,7 +63,9 @@ class PretrainConfig(Model):
         None, description="批量渐增: 开始时每步词元较少; 空则不用 (steps start small)"
     )
     tokens_per_step: int = Field(8192, ge=1, description="每步的词元数 (global batch, tokens)")
-    blocks_per_device: int = Field(8, ge=1, description="每个设备一次前向的块数 (micro-batch)")
+    blocks_per_device: Annotated[int, Field(ge=1)] | Literal["auto"] = Field(
+        8, description="每个设备一次前向的块数; auto: 实测最快且装得下的, 每步词元数不变 (micro-batch)"
+    )
     seed: int = Field(1, ge=0, description="随机种子")
     activation_checkpointing: Literal["none", "full"] = Field(
         "none", description="full: 反向时重算每层的激活值, 省内存, 慢约三分之一, 损失逐位相同 (recompute every layer)"

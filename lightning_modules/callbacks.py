@@ -16,6 +16,7 @@ from lightning.pytorch.strategies import ModelParallelStrategy
 
 from data_contracts.errors import NonFiniteLoss
 from lightning_modules.events import emit
+from lightning_modules.machine_plan import PLAN
 from lightning_modules.metrics import METRICS, SPEED, VALIDATION, VALIDATION_SETS, StepTable
 from lightning_modules.precision import matmul_flops_per_second
 from lightning_modules.sampling import TextSampler
@@ -81,6 +82,7 @@ class TrainingRecord(Callback):
                 threads=torch.get_num_threads(),
                 peak_gflops_per_second=self._peak / 1e9,
                 flops_per_token=self._token_flops,
+                memory=json.loads((self.folder / PLAN).read_text(encoding="utf-8"))["memory"],
             )
         self._start_clock(step)
 

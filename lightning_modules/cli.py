@@ -19,10 +19,10 @@ from data_contracts.errors import StoreError
 from data_contracts.network import Objective
 from lightning_modules.architectures import Cost
 from lightning_modules.checkpointing import CheckpointFolder, write_durably
-from lightning_modules.devices import check_devices
+from lightning_modules.devices import check_devices, peak_bytes
 from lightning_modules.events import emit
 from lightning_modules.export import export_run
-from lightning_modules.machine_plan import machine_plan
+from lightning_modules.machine_plan import PLAN, check_memory, machine_plan
 from lightning_modules.metrics import SPEED, VALIDATION, StepTable
 from lightning_modules.precision import use_cores
 
@@ -57,6 +57,9 @@ class TrainingCLI(LightningCLI):
         parser.add_argument("--run.tokenizer", type=str, required=True, help="词表目录 (tokenizer folder)")
         parser.add_argument("--run.precision", type=str, default="auto", help="auto | 32 | bf16")
         parser.add_argument("--run.compile", type=bool | Literal["auto"], default="auto", help="torch.compile")
+        parser.add_argument(
+            "--run.find_blocks", type=bool, default=False, help="微批由实测决定 (measure micro-batches)"
+        )
         parser.add_argument("--run.minutes", type=float | None, default=None, help="时长, 分钟 (instead of max_steps)")
         parser.add_argument("--run.mask_id", type=int | None, default=None, help="掩码词元 (the mask, if masked)")
         parser.add_argument(
@@ -69,7 +72,8 @@ class TrainingCLI(LightningCLI):
         config = self.config[self.subcommand]
         if "LOCAL_RANK" not in os.environ:  # else the launcher looked before it started this process
             check_devices(config.trainer.accelerator, int(config.trainer.devices))
-        plan = machine_plan(config, _device(config.trainer.accelerator))
+        device = _device(config.trainer.accelerator)
+        plan = machine_plan(config, device)
         for part in (config.trainer, config.model.init_args, config.data.init_args):
             part.max_steps = plan["max_steps"]
         config.model.init_args.compile = plan["compile"] and self.subcommand == "fit"
@@ -82,6 +86,8 @@ class TrainingCLI(LightningCLI):
         result = finished_result(folder, config.trainer.max_steps)
         if self.subcommand == "fit" and result is not None:
             raise AlreadyFinished(result)
+        if self.subcommand == "fit":
+            check_memory(config, device, half)
         found = CheckpointFolder(folder / "checkpoints").newest()
         if self.subcommand != "fit":
             config.trainer.callbacks = []  # the tables of the run belong to `fit`
@@ -129,11 +135,23 @@ def finish(run: dict[str, Any], step: int, objective: Objective, cost: Cost) -> 
         "ended": "early" if step < run["trainer"]["max_steps"] else "last step",
         "tokens_per_second": speed.get("tokens_per_second"),
         "peak_share": speed.get("peak_share"),
+        **_memory(folder),
         "export": str(exported.folder),
     }
     write_durably(folder / RESULT, json.dumps(result, ensure_ascii=False, indent=1))
     emit("end", finished=True, **result)
     return result
+
+
+def _memory(folder: Path) -> dict[str, Any]:
+    """What was estimated, and the most that this process had; what was tried to find the micro-batch."""
+    plan = json.loads((folder / PLAN).read_text(encoding="utf-8"))
+    told = plan["memory"]
+    return {
+        "blocks_per_device": told["blocks_per_device"],
+        "estimated_memory_bytes": told["total"],
+        "peak_memory_bytes": peak_bytes(torch.device(told["device"])),
+    }
 
 
 def finished_result(folder: Path, max_steps: int) -> dict[str, Any] | None:

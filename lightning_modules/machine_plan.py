@@ -1,6 +1,8 @@
 """机器计划 machine plan: what a run takes from its machine by measuring, decided once and kept in RUN/plan.json.
 
     precision   fp32 or bf16, by timed matrix products
+    blocks_per_device   of a micro-batch, where the run file leaves it open (micro_batches.py)
+    memory      what a step will hold on each device (memory.py), and what is free: a run that cannot fit is refused
     max_steps   how many steps fit into a duration in minutes, by timed micro-batches
     largest_id  of all token files, which the vocabulary must hold: read once a run, at the speed of the disk
     compile     torch.compile: on a GPU or in a run of five minutes and more, where timed micro-batches are faster by it
@@ -11,71 +13,124 @@ file instead of measuring again. Validation, checkpoints and other programs come
 
 from __future__ import annotations
 
-import importlib
 import json
 import os
 import time
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import torch
 
 from data_contracts.errors import ConfigError, TrainingError
-from lightning_modules.block_files import BlockSource, batch_of
+from lightning_modules.block_files import BlockSource
 from lightning_modules.checkpointing import write_durably
 from lightning_modules.events import emit
-from lightning_modules.language_model import LanguageModel
+from lightning_modules.fitting import Fitting, spread_of
+from lightning_modules.micro_batches import MicroBatches, candidates, fastest, with_blocks
 from lightning_modules.precision import pick_precision
 
 PLAN = "plan.json"
-TIMED = 3
 LONG_SECONDS = 300.0  # compiling takes 17 to 60 s on a CPU and makes steps about a tenth faster (measured, 2 cores)
 WAIT_SECONDS = 600.0
 
 
 def machine_plan(config: Any, device: torch.device) -> dict[str, Any]:
-    """`{"precision": "32" | "bf16", "max_steps": int, "compile": bool}`; measured by rank 0 while the others wait."""
+    """`{"precision": "32" | "bf16", "max_steps": int, "compile": bool, ...}`; rank 0 measures while the others wait.
+
+    Where the plan says how many blocks a micro-batch has, the config is changed to it.
+
+    Raises:
+        ConfigError: ids beyond the vocabulary.
+    """
     path = Path(config.run.folder) / PLAN
-    if os.environ.get("RANK", "0") == "0" and not path.exists():
+    if os.environ.get("RANK", "0") == "0":
         path.parent.mkdir(parents=True, exist_ok=True)
-        write_durably(path, json.dumps(_measured(config, device)))
+        plan = _read(path) or _measured(config, device)
+        if config.run.find_blocks:
+            _take_blocks(config, device, plan)
+        _write(path, plan)
     deadline = time.monotonic() + WAIT_SECONDS
-    while not path.exists():
+    while (plan := _read(path)) is None:
         if time.monotonic() > deadline:
             raise TrainingError(f"{path} did not appear in {WAIT_SECONDS:.0f} s; see the log of rank 0")
         time.sleep(0.2)
-    plan: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+    if config.run.find_blocks:
+        with_blocks(config, plan["blocks_per_device"])
     plan.setdefault("compile", False)  # begun before there was a choice
     if config.run.compile != "auto":
         plan["compile"] = config.run.compile
-    if config.run.precision != "auto":
-        plan["precision"] = config.run.precision
+    plan["precision"] = _precision(config, plan)
     if config.run.minutes is None:
         plan["max_steps"] = config.trainer.max_steps
     return plan
 
 
+def check_memory(config: Any, device: torch.device, half: bool) -> None:
+    """Let rank 0 put what the run will hold into its plan; ConfigError when that is more than what is free."""
+    path = Path(config.run.folder) / PLAN
+    plan = _read(path)
+    if os.environ.get("RANK", "0") == "0" and plan is not None:
+        plan["memory"] = Fitting(config, device, half).checked(plan.get("memory"))
+        _write(path, plan)
+
+
+def _take_blocks(config: Any, device: torch.device, plan: dict[str, Any]) -> None:
+    """Take what the plan says; find it anew for a run that resumes on a number of processes that it does not divide."""
+    if plan.get("blocks_per_device") in candidates(config):
+        with_blocks(config, plan["blocks_per_device"])
+    else:
+        plan |= found_blocks(config, device, _precision(config, plan) == "bf16")
+
+
+def _write(path: Path, plan: dict[str, Any]) -> None:
+    if _read(path) != plan:
+        write_durably(path, json.dumps(plan))
+
+
+def _read(path: Path) -> dict[str, Any] | None:
+    return dict(json.loads(path.read_text(encoding="utf-8"))) if path.exists() else None
+
+
+def _precision(config: Any, plan: dict[str, Any]) -> str:
+    return str(plan["precision"] if config.run.precision == "auto" else config.run.precision)
+
+
 def _measured(config: Any, device: torch.device) -> dict[str, Any]:
-    run, accumulation = config.run, config.trainer.accumulate_grad_batches
+    run = config.run
     plan: dict[str, Any] = {"largest_id": _largest_id(config.data.init_args)}
     plan["precision"] = pick_precision(run.precision, device)
-    batches = MicroBatches(config, device, plan["precision"] == "bf16")
+    half = plan["precision"] == "bf16"
+    if run.find_blocks:
+        plan |= found_blocks(config, device, half)
+    batches = MicroBatches(config, device, half, config.data.init_args.blocks_per_device)
     if run.minutes is not None:
         plan["micro_batch_seconds"] = batches.seconds()
     plan["compile"] = run.compile is True
-    # Sharded layers are compiled otherwise, which was never measured, and a whole network need not fit on one device.
-    sharded = str(getattr(config.trainer.strategy, "class_path", "")).endswith("ModelParallelStrategy")
+    # Sharded layers are compiled otherwise, which was never measured.
+    sharded = spread_of(config).kind == "sharded"
     if run.compile == "auto" and not sharded and (device.type == "cuda" or _is_long(config, batches)):
         plan["micro_batch_seconds"] = batches.seconds()
         compiled = plan["compiled_micro_batch_seconds"] = batches.compiled_seconds()
         plan["compile"] = compiled is not None and compiled < plan["micro_batch_seconds"]
     if run.minutes is not None:
         best = "compiled_micro_batch_seconds" if plan["compile"] and run.compile == "auto" else "micro_batch_seconds"
-        plan["max_steps"] = max(1, int(run.minutes * 60 / (plan[best] * accumulation)))
-    if "micro_batch_seconds" in plan:  # something was timed
+        plan["max_steps"] = max(1, int(run.minutes * 60 / (plan[best] * config.trainer.accumulate_grad_batches)))
+    if "micro_batch_seconds" in plan or "tried" in plan:  # something was timed
         emit("plan", minutes=run.minutes, **plan)
     return plan
+
+
+def found_blocks(config: Any, device: torch.device, half: bool) -> dict[str, Any]:
+    """`blocks_per_device` and what was tried; the config takes it."""
+    fitting = Fitting(config, device, half)
+    if fitting.spread.kind == "sharded":
+        possible = [rows for rows in candidates(config) if fitting.fits(rows)]
+        found: dict[str, Any] = {"blocks_per_device": max(possible, default=candidates(config)[0])}
+    else:
+        best, tried = fastest(config, device, half, fitting.fits)
+        found = {"blocks_per_device": best, "tried": tried}
+    with_blocks(config, found["blocks_per_device"])
+    return found
 
 
 def _is_long(config: Any, batches: MicroBatches) -> bool:
@@ -97,63 +152,3 @@ def _largest_id(data: Any) -> int:
             "made with another tokenizer. Encode them with the run's, or train with theirs"
         )
     return largest
-
-
-class MicroBatches:
-    """Times micro-batches of random tokens, forward and backward, on a network of its own; no random state changes."""
-
-    def __init__(self, config: Any, device: torch.device, half: bool) -> None:
-        self.config, self.device, self.half = config, device, half
-        self._first: float | None = None
-        self._best: float | None = None
-
-    def first_seconds(self) -> float:
-        """Of the first one, caches and allocations included."""
-        if self._first is None:
-            self._first = self._timed(compiled=False, count=1)[0]
-        return self._first
-
-    def seconds(self) -> float:
-        """The best of a few."""
-        if self._best is None:
-            self._best = min(self._timed(compiled=False, count=1 + TIMED))
-        return self._best
-
-    def compiled_seconds(self) -> float | None:
-        """The best of a few of a compiled network; None, with a warning, where none can be compiled."""
-        try:
-            return min(self._timed(compiled=True, count=1 + TIMED))
-        except Exception as error:  # no compiler on this machine, or a network that it does not take
-            message = (
-                f"torch.compile 不可用, 不编译 (cannot compile, going on without): {type(error).__name__}: {error}"
-            )
-            emit("warning", kind="cannot_compile", message=message.splitlines()[0])
-            return None
-
-    def _timed(self, compiled: bool, count: int) -> list[float]:
-        model, data = self.config.model.init_args.as_dict(), self.config.data.init_args
-        kind: type[LanguageModel] = getattr(*_named(self.config.model.class_path))
-        found = []
-        with torch.random.fork_rng():
-            module = kind(**{**model, "compile": compiled})
-            module.configure_model()
-            module.to(self.device)
-            tokens = np.random.default_rng(0).integers(
-                model["vocab_size"], size=(data.blocks_per_device, data.block_tokens + 1)
-            )
-            made = batch_of(tokens, model["separator_id"], model["pad_id"])
-            batch = {name: tensor.to(self.device) for name, tensor in made.items()}
-            for _ in range(count):
-                start = time.perf_counter()
-                with torch.autocast(self.device.type, torch.bfloat16, enabled=self.half):
-                    loss = module.training_step(batch, 0)
-                loss.backward()
-                if self.device.type == "cuda":
-                    torch.cuda.synchronize(self.device)
-                found.append(time.perf_counter() - start)
-        return found
-
-
-def _named(class_path: str) -> tuple[Any, str]:
-    module, _, name = class_path.rpartition(".")
-    return importlib.import_module(module), name

@@ -80,10 +80,14 @@ class MaskedLanguageModel(LanguageModel):
         logits: torch.Tensor = made.logits
         return logits
 
+    def places(self, targets: torch.Tensor) -> torch.Tensor:
+        """(N,) of (B*T,) positions that are asked for."""
+        return (targets != IGNORED).nonzero()[:, 0]
+
     def predicted(self, batch: Batch) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor | slice]:
         """Of the hidden positions alone."""
         targets = batch["targets"].flatten()  # (B*T,)
-        where = (targets != IGNORED).nonzero()[:, 0]  # (N,)
+        where = self.places(targets)  # (N,)
         self._asked.watch(self.network)
         self._asked.positions = where
         try:

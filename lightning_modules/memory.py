@@ -13,9 +13,7 @@ compiled network holds less. Not counted: libraries, workspaces of the device's 
 from __future__ import annotations
 
 import copy
-import os
 import weakref
-from pathlib import Path
 from typing import Any, NamedTuple
 
 import torch
@@ -24,6 +22,7 @@ from torch._subclasses.fake_tensor import FakeTensorMode
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
 from transformers import PreTrainedConfig
+from transformers.initialization import no_init_weights
 
 from data_contracts.optimizers import OptimizerConfig
 from lightning_modules.architectures import built, layers_of, recompute_layers
@@ -98,7 +97,9 @@ def estimate(
     living = _Living()
     with FakeTensorMode(allow_non_fake_inputs=True), torch.random.fork_rng(devices=[]), torch.device(device):
         with living:
-            module.network = network = built(_share_of(module, spread.tensor), module.objective)
+            with no_init_weights():  # which would read what it draws
+                module.network = network = built(_share_of(module, spread.tensor), module.objective)
+            network.tie_weights()
             if module.recomputes:
                 recompute_layers(network)
             for _ in range(min(2, micro_batches)):
@@ -133,6 +134,10 @@ def _micro_batch(module: LanguageModel, rows: int, device: torch.device, half: b
     batch = {
         name: torch.zeros(rows, module.block_tokens, dtype=torch.int64) for name in ("inputs", "targets", "positions")
     }
+    asked = round(
+        rows * module.block_tokens * module.target_ratio
+    )  # of a masked model: how many, fake targets cannot say
+    module.places = lambda targets: torch.arange(asked)
     with torch.autocast(device.type, torch.bfloat16, enabled=half):
         loss = module.training_step(batch, 0)
     loss.backward()
@@ -156,30 +161,3 @@ def _kept(p: torch.Tensor, cfg: OptimizerConfig, inner: bool) -> int:
             return p.numel() * (2 if cfg.momentum else 1)
         case "adafactor":  # means over rows and over columns
             return p.numel() // p.shape[-1] + p.numel() // p.shape[-2] if p.dim() > 1 else p.numel()
-
-
-def free_bytes(device: torch.device, processes: int) -> int | None:
-    """What each of `processes` processes of this machine may still take of its device; None where nothing tells."""
-    if device.type == "cuda":
-        return int(torch.cuda.mem_get_info(device)[0])
-    found = [size for size in (_available(), _of_group()) if size is not None]
-    return min(found) // processes if found else None
-
-
-def _available() -> int | None:
-    """MemAvailable: what programs can take without swapping (proc_meminfo(5)); in all, where there is no /proc."""
-    try:
-        lines = Path("/proc/meminfo").read_text(encoding="ascii").splitlines()
-        return next(int(line.split()[1]) * 1024 for line in lines if line.startswith("MemAvailable:"))
-    except (OSError, StopIteration):
-        pages = "SC_PHYS_PAGES" in os.sysconf_names
-        return os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE") if pages else None
-
-
-def _of_group(folder: Path = Path("/sys/fs/cgroup")) -> int | None:
-    """What is left of the limit of this process's control group (cgroup v2), as a container or SLURM sets it."""
-    try:
-        limit, used = ((folder / name).read_text(encoding="ascii").strip() for name in ("memory.max", "memory.current"))
-    except OSError:
-        return None
-    return None if limit == "max" else max(0, int(limit) - int(used))

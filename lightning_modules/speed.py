@@ -5,15 +5,15 @@ These figures belong to a machine and a moment, not to the model: they stand apa
 
 from __future__ import annotations
 
-import resource
 import statistics
-import sys
 import time
 from collections.abc import Callable
 from typing import Any
 
 import torch
 from transformers import DynamicCache, PreTrainedModel
+
+from lightning_modules.devices import peak_bytes
 
 BATCH_ROWS = 8
 PROMPT_TOKENS, NEW_TOKENS = 64, 32
@@ -43,7 +43,7 @@ def measure_speed(network: PreTrainedModel) -> dict[str, Any]:
         "prompt_tokens": prompt,
         "first_token_ms": 1000 * one,
         "token_ms": 1000 * rest / max(1, new - 1),
-        "peak_memory_bytes": _peak_memory(network),
+        "peak_memory_bytes": peak_bytes(network.device),
     }
 
 
@@ -84,11 +84,3 @@ def _wait(network: PreTrainedModel) -> None:
 
 def _device(network: PreTrainedModel) -> str:
     return torch.cuda.get_device_name() if network.device.type == "cuda" else "cpu"
-
-
-def _peak_memory(network: PreTrainedModel) -> int:
-    """Bytes: of the device for a GPU, else of this process, libraries included (getrusage tells kibibytes on Linux)."""
-    if network.device.type == "cuda":
-        return int(torch.cuda.max_memory_allocated())
-    unit = 1 if sys.platform == "darwin" else 1024
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit

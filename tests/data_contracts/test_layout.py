@@ -88,3 +88,11 @@ def test_sharing_layers_needs_a_strategy_that_shards() -> None:
         PretrainConfig(strategy="ddp", devices=2, tensor_parallel=2)
     with pytest.raises(ValidationError, match="the shards of tp do not have"):
         PretrainConfig(strategy="tp", devices=2, optimizer={"name": "adafactor"})
+
+
+def test_a_micro_batch_that_is_to_be_found_starts_with_the_fewest_blocks() -> None:
+    run = made(PretrainConfig(tokens_per_step=1024, blocks_per_device="auto"))
+    assert (run["run"]["find_blocks"], run["data"]["init_args"]["blocks_per_device"]) == (True, 1)
+    assert run["trainer"]["accumulate_grad_batches"] == 16
+    grown = PretrainConfig(tokens_per_step=1024, blocks_per_device="auto", batch_warmup={"start_tokens": 256})
+    assert made(grown)["data"]["init_args"]["blocks_per_device"] == 4  # halved twice at first

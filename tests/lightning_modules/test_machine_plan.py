@@ -10,8 +10,8 @@ from typing import Any
 import pytest
 import torch
 
-from lightning_modules import callbacks, machine_plan
-from lightning_modules.machine_plan import MicroBatches
+from lightning_modules import callbacks, micro_batches
+from lightning_modules.micro_batches import MicroBatches
 from tests.lightning_modules.tiny_runs import call, write_run
 
 EAGER, FASTER, SLOWER = 1.0, 0.5, 2.0  # seconds of a micro-batch
@@ -58,7 +58,7 @@ def test_a_machine_without_a_compiler_goes_on_without(
 
     monkeypatch.setattr(MicroBatches, "_timed", timed)
     told: list[str] = []
-    monkeypatch.setattr(machine_plan, "emit", lambda event, **fields: told.append(f"{event} {fields.get('message')}"))
+    monkeypatch.setattr(micro_batches, "emit", lambda event, **fields: told.append(f"{event} {fields.get('message')}"))
     assert planned(tmp_path, monkeypatch, write_run(corpus, tmp_path, duration="500 steps"))["compile"] is False
     assert any("No working C++ compiler" in line for line in told)
 
