@@ -70,6 +70,13 @@ def test_a_compiled_model_keeps_them_apart_too(kind: str) -> None:
         made.network.compile()
         packed = made.logits(batch)[0]
     assert (packed - alone).abs().max() <= 1e-5
+    eager = module(kind, 64, layers=2)
+    made.wants_compile = True
+    torch._dynamo.utils.counters.clear()
+    for seed in range(8):  # as many numbers of hidden positions
+        asked = asked_about(eager, hidden=True, seed=seed)
+        assert made.training_step(asked, 0).item() == pytest.approx(eager.training_step(asked, 0).item(), rel=1e-5)
+    assert torch._dynamo.utils.counters["stats"]["unique_graphs"] <= 4, "compiled anew for each of them"
 
 
 def data(corpus: Any, **changes: Any) -> MaskedTokenBlocks:
@@ -211,15 +218,15 @@ def test_sigterm_then_the_same_command_gives_the_same_run(
     shutil.rmtree(run.parent)
 
 
-def asked_about(made: MaskedLanguageModel, hidden: bool) -> dict[str, torch.Tensor]:
-    draw = np.random.default_rng(5)
-    tokens = draw.integers(2, 60, (4, 24))
-    chosen = draw.random((4, 24)) < 0.2 if hidden else np.zeros((4, 24), dtype=bool)
+def asked_about(made: MaskedLanguageModel, hidden: bool, seed: int = 5) -> dict[str, torch.Tensor]:
+    draw = np.random.default_rng(seed)
+    tokens = draw.integers(2, 60, (16, 24))
+    chosen = draw.random((16, 24)) < 0.2 if hidden else np.zeros((16, 24), dtype=bool)
     return {
         "inputs": torch.from_numpy(np.where(chosen, 59, tokens)),
         "targets": torch.from_numpy(np.where(chosen, tokens, IGNORED)),
         "positions": torch.from_numpy(positions_in_documents(tokens, 0)),
-        "groups": torch.zeros(4, 24, dtype=torch.int64),
+        "groups": torch.zeros(16, 24, dtype=torch.int64),
     }
 
 
@@ -252,7 +259,7 @@ def test_only_what_is_asked_about_is_scored_and_a_batch_may_ask_nothing(kind: st
     scores, targets, where = made.predicted(batch)
     assert scores.shape == (len(where), 60) == (int((batch["targets"] != IGNORED).sum()), 60)
     assert torch.equal(targets, batch["targets"].flatten()[where])
-    assert made.logits(batch).shape == (4, 24, 60), "all of them, for whoever asks for all"
+    assert made.logits(batch).shape == (16, 24, 60), "all of them, for whoever asks for all"
     loss = made.training_step(asked_about(made, hidden=False), 0)
     loss.backward()
     assert loss.item() == 0
