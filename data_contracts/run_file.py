@@ -235,6 +235,7 @@ def _trainer(
                 "class_path": "lightning_modules.callbacks.TrainingRecord",
                 "init_args": {"folder": run_dir},
             },
+            *_spikes(cfg, run_dir),
             *_samples(cfg, run_dir, tokenizer_dir),
             *_early_stopping(cfg, run_dir, validates),
             {
@@ -249,6 +250,14 @@ def _trainer(
             },
         ],
     }
+
+
+def _spikes(cfg: PretrainConfig, run_dir: str) -> list[dict[str, Any]]:
+    """The callback that keeps spikes from moving the weights."""
+    if cfg.skip_spikes is None:
+        return []
+    asked = {"folder": run_dir, **cfg.skip_spikes.model_dump()}
+    return [{"class_path": "lightning_modules.spikes.SkipSpikes", "init_args": asked}]
 
 
 def _early_stopping(cfg: PretrainConfig, run_dir: str, validates: bool) -> list[dict[str, Any]]:

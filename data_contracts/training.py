@@ -23,6 +23,13 @@ class EarlyStoppingConfig(Model):
     min_gain: float = Field(0.0, ge=0, description="低多少才算下降, nat/词元 (smaller gains do not count)")
 
 
+class SpikesConfig(Model):
+    """损失尖峰: steps whose loss or gradient norm stands far above those before. Figures: OLMo 2, arXiv 2501.00656."""
+
+    window: int = Field(128, ge=8, description="与最近多少步比较 (steps that a step is compared with)")
+    sigmas: float = Field(6.0, gt=0, description="高出中位数多少个标准差算尖峰 (standard deviations above the median)")
+
+
 class MixedInConfig(Model):
     """掺入: other blocks beside the run's own, of the same tokenizer and block length."""
 
@@ -45,6 +52,10 @@ class PretrainConfig(Model):
     )
     early_stopping: EarlyStoppingConfig | None = Field(
         None, description="验证损失不再下降时提前停止; 空则训练到底 (empty: to the last step)"
+    )
+    skip_spikes: SpikesConfig | None = Field(
+        None,
+        description="跳过损失尖峰的步, 权重不动, 记下其文档; 空则不跳 (spikes do not move the weights; empty: they do)",
     )
     label_smoothing: float = Field(
         0.0, ge=0, lt=1, description="标签平滑; 报告的损失不含它 (reported losses leave it out)"

@@ -82,6 +82,14 @@ class BlockSource:
                 groups[rows] = sets[np.maximum(np.searchsorted(starts, places, side="right") - 1, 0)]
         return groups
 
+    def places(self, numbers: NDArray[np.int64]) -> list[tuple[str, int]]:
+        """File of each numbered block, and its number there."""
+        found: list[tuple[str, int]] = [("", 0)] * len(numbers)
+        for one, rows, blocks in self._blocks(numbers):
+            for row, block in zip(np.flatnonzero(rows).tolist(), blocks.tolist(), strict=True):
+                found[row] = self.files[one].path, block
+        return found
+
     def largest_id(self) -> tuple[int, str]:
         """The largest id of all files, and a file that it stands in; (-1, "") without a file. Reads everything once."""
         return max(((int(s.max()), f.path) for s, f in zip(self.streams, self.files, strict=True)), default=(-1, ""))

@@ -6,6 +6,7 @@ Shapes: B blocks of a micro-batch, T tokens of a block, V tokens of the vocabula
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from typing import Any, ClassVar
 
 import lightning.pytorch as pl
@@ -82,6 +83,7 @@ class LanguageModel(pl.LightningModule):
         self.step_sums: torch.Tensor | None = None  # (2,) float64: summed loss in nats, targets counted; of one step
         self.held_out_sums = torch.zeros(len(self.held_out_sets), 2, dtype=torch.float64)  # the same of held-out sets
         self.gradient_norm: torch.Tensor | float = 0.0
+        self.before_step: Callable[[], None] = lambda: None  # a callback may look at the step, and take its gradients
         self.held_out: dict[str, float] = {}
         self.held_out_by_set: dict[str, dict[str, float]] = {}
 
@@ -170,6 +172,7 @@ class LanguageModel(pl.LightningModule):
         """Clip by the global norm and keep the norm, which shows a diverging run one step before its loss does."""
         norm = clip_grad_norm_(self.network.parameters(), gradient_clip_val or math.inf)
         self.gradient_norm = norm.full_tensor() if hasattr(norm, "full_tensor") else norm
+        self.before_step()
 
     def learning_rate_at(self, step: int) -> float:
         """Learning rate that the 0-based optimizer step uses."""
