@@ -16,7 +16,8 @@
     ├── ProgramFailed             6  a child program ended with a code that is not 0
     │   ├── CrawlFailed           6
     │   └── TrainingError         6
-    │       └── NonFiniteLoss     6  names the step; the last good checkpoint stays
+    │       ├── NonFiniteLoss     6  names the step; the last good checkpoint stays
+    │       └── OutOfMemory       8  also with half the micro-batch; the last good checkpoint stays
     └── ServerError               7  port in use, no permission, does not start
 
 Only faults that can pass (`transient` is True) are retried; a config, contract or data error never is.
@@ -110,6 +111,13 @@ class TrainingError(ProgramFailed):
 class NonFiniteLoss(TrainingError):
     """The loss became NaN or infinite; retrying would do the same."""
 
+    transient = False
+
+
+class OutOfMemory(TrainingError):
+    """Memory of the device or the machine is not enough; retrying would do the same."""
+
+    exit_code = 8
     transient = False
 
 

@@ -10,20 +10,23 @@
     python -m lightning_modules score CONFIG.json                bits per character, minimal pairs, samples
 
 Exit codes: 0 done, 2 wrong run file or a run file that no longer fits its checkpoint, 5 files missing or not writable,
-6 training failed (non-finite loss), 130/143 stopped by SIGINT/SIGTERM with a checkpoint written, 1 anything else.
+6 training failed (non-finite loss), 8 out of memory, 130/143 stopped by SIGINT/SIGTERM with a checkpoint written, 1 all
+else.
 """
 
 from __future__ import annotations
 
+import contextlib
 import os
 import re
 import sys
 import traceback
 from pathlib import Path
 
-from data_contracts.errors import NonFiniteLoss, ZiliuError
+from data_contracts.errors import NonFiniteLoss
 from lightning_modules.events import emit
-from lightning_modules.signals import STOP, Stopped
+from lightning_modules.failures import fault_of
+from lightning_modules.signals import STOP, Stopped, end_with_launcher
 
 TRAINER_COMMANDS = ("fit", "validate", "test")
 # Read by the OpenMP runtime when torch is loaded, so it stands before every import of torch. By default threads spin
@@ -35,22 +38,31 @@ os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 def main(arguments: list[str]) -> int:
     """Run one command; its exit code."""
     try:
+        end_with_launcher()
         return _run(arguments)
     except Stopped as stopped:
         emit("end", finished=False, step=stopped.step, message=f"已保存检查点并停止 {stopped}")
         return stopped.exit_code
-    except NonFiniteLoss as error:
-        message, step = error.args
-        emit("error", kind="non_finite_loss", step=step, message=message)
-        return error.exit_code
-    except ZiliuError as error:
-        kind = re.sub(r"(?<=[a-z])(?=[A-Z])", "_", type(error).__name__).lower()
-        emit("error", kind=kind, message=str(error))
-        return error.exit_code
     except Exception as error:
+        with contextlib.suppress(OSError):  # on a full disk there may be no room for words either: the code says it
+            return _failed(error)
+        found = fault_of(error)
+        return found.exit_code if found else 1
+
+
+def _failed(error: Exception) -> int:
+    """Tell what happened, as an event and to the log of a process whose events nobody reads; the exit code."""
+    found = fault_of(error)
+    if found is None:
         traceback.print_exc()
         emit("error", kind="unexpected", message=f"{type(error).__name__}: {error}")
         return 1
+    step = {"step": found.args[1]} if isinstance(found, NonFiniteLoss) else {}
+    kind = re.sub(r"(?<=[a-z])(?=[A-Z])", "_", type(found).__name__).lower()
+    emit("error", kind=kind, **step, message=str(found.args[0]))
+    if os.environ.get("RANK", "0") != "0":
+        sys.stderr.write(f"rank {os.environ['RANK']}: {found.args[0]}\n")
+    return found.exit_code
 
 
 def _run(arguments: list[str]) -> int:
@@ -82,7 +94,8 @@ def _run(arguments: list[str]) -> int:
 
 if __name__ == "__main__":
     code = main(sys.argv[1:])
-    sys.stdout.flush()
-    sys.stderr.flush()
+    with contextlib.suppress(OSError):
+        sys.stdout.flush()
+        sys.stderr.flush()
     if code:
         os._exit(code)  # after a fault other ranks may be gone, and taking down a process group would wait for them

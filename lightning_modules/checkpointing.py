@@ -61,6 +61,16 @@ def write_durably(path: Path, text: str) -> None:
     replace_durably(temporary, path)
 
 
+def unwritable(path: Path, error: BaseException) -> StoreError:
+    """What is said of a checkpoint for which there is no room."""
+    free = shutil.disk_usage(path.parent).free if path.parent.is_dir() else 0
+    told = next(iter(str(error).strip().splitlines()), type(error).__name__)
+    return StoreError(
+        f"检查点写不下 cannot write checkpoint {path}: {told} ({free / 1e6:,.0f} MB are free there). The checkpoints "
+        "before it are untouched; free space or fix permissions, then start the run again: it goes on from them"
+    )
+
+
 class AtomicCheckpointIO(TorchCheckpointIO):
     """CheckpointIO that streams straight into a temporary file beside the target."""
 
@@ -74,10 +84,7 @@ class AtomicCheckpointIO(TorchCheckpointIO):
             replace_durably(temporary, target)
         except (OSError, RuntimeError) as error:
             temporary.unlink(missing_ok=True)
-            raise StoreError(
-                f"cannot write checkpoint {target}: {error}. The checkpoints before it are untouched; "
-                "free space or fix permissions, then start the run again"
-            ) from error
+            raise unwritable(target, error) from error
 
 
 class CheckpointFolder:

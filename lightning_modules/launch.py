@@ -22,6 +22,7 @@ from torch.distributed.launcher.api import LaunchConfig, elastic_launch
 from data_contracts.errors import ConfigError
 from lightning_modules.devices import refuse_missing_devices
 
+TOLD = (2, 5, 6, 8)  # exit codes that say why; a process that lost its neighbour ends with 1, perhaps before it
 LOOPBACK = ("localhost", "127.0.0.1", "::1")
 
 
@@ -40,7 +41,7 @@ def launch(arguments: list[str]) -> int:
     except ChildFailedError as error:
         codes = [failure.exitcode for failure in error.failures.values()]
         first = error.get_first_failure()[1].exitcode
-        return next((c for c in codes if c == 6), first if first > 0 else 128 - first)
+        return next((c for c in codes if c in TOLD), first if first > 0 else 128 - first)
     except SignalException as stopped:
         return 128 + int(stopped.sigval)
     return 0

@@ -12,8 +12,9 @@ import numpy as np
 import torch
 from lightning.pytorch.callbacks import Checkpoint
 from lightning.pytorch.strategies import ModelParallelStrategy
+from torch.distributed.checkpoint.api import CheckpointException
 
-from lightning_modules.checkpointing import CheckpointFolder, replace_durably
+from lightning_modules.checkpointing import CheckpointFolder, replace_durably, unwritable
 from lightning_modules.events import emit
 from lightning_modules.signals import STOP, Stopped
 from lightning_modules.strategies import gathered, summed
@@ -133,7 +134,11 @@ class Checkpoints(Checkpoint):
         if trainer.is_global_zero:
             shutil.rmtree(temporary, ignore_errors=True)
         trainer.strategy.barrier("checkpoint folder")
-        trainer.save_checkpoint(temporary)
+        try:
+            trainer.save_checkpoint(temporary)
+        except (CheckpointException, OSError, RuntimeError) as error:  # the first is told on all ranks, of any of them
+            shutil.rmtree(temporary, ignore_errors=True)
+            raise unwritable(path, error) from error
         trainer.strategy.barrier("checkpoint written")
         if trainer.is_global_zero:
             replace_durably(temporary, path)

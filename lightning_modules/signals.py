@@ -2,9 +2,26 @@
 
 from __future__ import annotations
 
+import ctypes
+import os
 import signal
+import sys
 import threading
 from types import FrameType
+
+PR_SET_PDEATHSIG = 1  # <sys/prctl.h>
+
+
+def end_with_launcher() -> None:
+    """On Linux, let the kernel kill this process when the launcher that started it dies.
+
+    torch's launcher gives every process a session of its own, which no signal to the launcher's group reaches: after
+    `kill -9` of the launcher they would train on, and the next start would find them in its folder.
+    """
+    if sys.platform == "linux" and "TORCHELASTIC_RUN_ID" in os.environ:
+        ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
+        if os.getppid() == 1:  # it died before the kernel was asked
+            os._exit(128 + signal.SIGKILL)
 
 
 class Stopped(Exception):

@@ -1,6 +1,6 @@
 """损失尖峰 loss spikes: a step whose loss or gradient norm stands far above those before it does not move the weights.
 
-    skipped.jsonl    step, loss, gradient_norm, and the limits they were over; the blocks of the step, by file and number
+    skipped.jsonl    step, loss, gradient_norm, the limits they were over; blocks of the step, by file and number
 
 A figure is a spike when it is above median + sigmas x spread of the last `window` steps, where spread is 1.4826 x the
 median distance from the median (the standard deviation of a normal distribution, Rousseeuw and Croux 1993) and at least
@@ -10,7 +10,9 @@ window is full.
 
 What is skipped counts in the window too: a lasting change is therefore accepted after half a window, and a run never
 skips for ever. It is decided before the step, so weights, momenta and weight decay stay what they were and there is
-nothing to roll back; the schedule goes on. Every process decides by the same sums, a run that resumes by the same window.
+nothing to roll back; the schedule goes on. Every process decides by the same sums, and a run that resumes by the same
+window. Off unless asked for: a step of a few blocks differs from others that much by what they say, and whether a
+rare text is learnt from should not hang on two numbers unasked.
 """
 
 from __future__ import annotations

@@ -11,23 +11,19 @@ import json
 from pathlib import Path
 from typing import Any
 
-import yaml
-
 from data_contracts.block_sets import SPLITS, BlockFile, BlockFiles, MixedBlocks
 from data_contracts.dataset import Dataset, Manifest, Shard, digest_of
-from data_contracts.errors import ConfigError, NonFiniteLoss, TrainingError
-from data_contracts.run_file import command, run_file
+from data_contracts.run_file import run_file
 from data_contracts.training import PretrainConfig
-from tasks import progress, supervised
 from tasks.executors import close_pools
 from tasks.lineage import card_facts
 from tasks.model_folder import Continued, refuse_other_blocks, training
 from tasks.named_sets import check_alike, held_out
 from tasks.planned import draw_schedule
+from tasks.skipped import name_documents
 from tasks.store import Store
+from tasks.trainer import train
 from tasks.work import Inputs, Output, Work
-
-GRACE_SECONDS = 60.0  # a large checkpoint takes a while to write
 
 
 @training
@@ -36,7 +32,7 @@ def pretrain(blocks: Inputs, cfg: PretrainConfig | Continued, work: Work) -> Out
 
     After the run's own blocks come those that cfg.other_blocks names, in that order: mixed in, or only validated on.
     The dataset's one shard holds the folder's files under their own names; `measures` holds the run's name and the
-    final figures. Raises ConfigError, NonFiniteLoss (with the step) and TrainingError (with the end of the log).
+    final figures. Raises what tasks/trainer.py raises.
     """
     run = f"train-{work.version}"
     folder = work.store.run_folder(run)
@@ -53,52 +49,32 @@ def pretrain(blocks: Inputs, cfg: PretrainConfig | Continued, work: Work) -> Out
     ]
     named = {m.name: m.files for m in mixed if any(f.validation for f in m.files)}
     named |= dict(zip(cfg.validation_sets, theirs[len(mixed) :], strict=True))
-    settings = run_file(
-        cfg,
-        blocks=mine,
-        name=own.handle.name,
-        mixed_in=mixed,
-        held_out=held_out(work.store, own, mine, named, folder / "held_out"),
-        tokenizer_dir=folder / "tokenizer",
-        lineage=lineage,
-        run_dir=folder,
+    known: dict[str, Any] = {
+        "blocks": mine,
+        "name": own.handle.name,
+        "mixed_in": mixed,
+        "held_out": held_out(work.store, own, mine, named, folder / "held_out"),
+        "tokenizer_dir": folder / "tokenizer",
+        "lineage": lineage,
+        "run_dir": folder,
         **vocabulary_facts(work.store, own),
-    )
-    (folder / "run.yaml").write_text(yaml.safe_dump(settings, allow_unicode=True, sort_keys=False), encoding="utf-8")
-    draw_schedule(cfg.optimizer, settings["trainer"]["max_steps"], folder)
+    }
+
+    def settings(one: PretrainConfig) -> dict[str, Any]:
+        return run_file(one, **known)
+
+    draw_schedule(cfg.optimizer, settings(cfg)["trainer"]["max_steps"], folder)
     close_pools()  # their memory and cores belong to the trainer now
-    train(cfg, folder)
+    try:
+        used = train(cfg, settings, folder)
+    finally:
+        skipped = name_documents(work.store, (own, *more), folder)
     files = {p.name: work.store.keep_file(p) for p in sorted((folder / "export").iterdir()) if p.is_file()}
     figures = json.loads((folder / "result.json").read_text(encoding="utf-8"))
     content = digest_of({name: file.sha256 for name, file in files.items()})
+    figures |= {"skipped_steps": skipped} if skipped else {}
+    figures |= {"blocks_per_device": used.blocks_per_device} if used != cfg else {}  # memory was short
     return Output([Shard(content=content, files=files)], {"run": run, **figures})
-
-
-def train(cfg: PretrainConfig, folder: Path) -> None:
-    """Run the training program to its end; a failure becomes the error that fits its exit code."""
-
-    def show(event: dict[str, Any]) -> None:
-        if event["event"] == "progress":
-            note = f"loss {event['loss']:.3f}" if event.get("loss") is not None else ""
-            speed = event.get("tokens_per_second")
-            note += f" · {speed:,.0f} tokens/s" if speed else ""
-            progress.report(progress.Step("pretrain", event["step"], event["max_steps"], note))
-
-    ended = supervised.run(
-        command(cfg, folder / "run.yaml"), log=folder / "train.log", on_event=show, grace_seconds=GRACE_SECONDS
-    )
-    if ended.code == 0:
-        return
-    error = ended.last.get("error", {})
-    where = f"run {folder.name}, log {folder}/train.log"
-    if error.get("kind") == "non_finite_loss":
-        raise NonFiniteLoss(
-            f"the loss became non-finite at step {error['step']}; {where}; "
-            "the last good checkpoint stays. Lower pretrain.optimizer.learning_rate or look at the data of that step"
-        )
-    if ended.code == ConfigError.exit_code:
-        raise ConfigError(f"{error.get('message', ended.tail)} ({where})")
-    raise TrainingError(f"training ended with code {ended.code}; {where}\n{error.get('message', '')}\n{ended.tail}")
 
 
 def block_files(store: Store, blocks: Manifest) -> list[BlockFiles]:

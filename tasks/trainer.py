@@ -1,0 +1,89 @@
+"""训练程序 trainer: runs the training program to its end, and gives it half the micro-batch once when memory is short.
+
+A failure becomes the error that fits the exit code, and whether the stage is tried again follows from that error: a
+program that was killed or told to end by somebody else (137, 143: another user, a scheduler, the kernel) goes on from
+its checkpoint; a wrong config, a full disk, a loss that is not finite and too little memory would only fail again. Who
+cancels a run interrupts this process, which ends the program and is no failure of it: nothing is tried again.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from data_contracts.errors import ConfigError, NonFiniteLoss, OutOfMemory, StoreError, TrainingError
+from data_contracts.run_file import command
+from data_contracts.training import PretrainConfig
+from tasks import progress, supervised
+
+GRACE_SECONDS = 60.0  # a large checkpoint takes a while to write
+Settings = Callable[[PretrainConfig], dict[str, Any]]
+
+
+def train(cfg: PretrainConfig, settings: Settings, folder: Path) -> PretrainConfig:
+    """Run the training program; returns the config that it ended with.
+
+    Args:
+        settings: the run file of a config, as plain values.
+
+    Raises:
+        ConfigError: what the program refused, or micro-batches that do not divide.
+        OutOfMemory: also with half the micro-batch, or it cannot be halved.
+        StoreError: the disk is full or read-only. NonFiniteLoss: with its step. TrainingError: all else.
+    """
+    ended = _run(cfg, settings, folder)
+    if ended.code == OutOfMemory.exit_code:
+        smaller = halved(cfg)
+        try:
+            written = settings(smaller)
+        except ConfigError as error:
+            raise OutOfMemory(f"{_told(ended, folder)}\nand half the micro-batch is refused: {error}") from error
+        cfg, settings = smaller, lambda _: written
+        ended = _run(cfg, settings, folder)
+    if ended.code:
+        raise failure(ended, folder)
+    return cfg
+
+
+def halved(cfg: PretrainConfig) -> PretrainConfig:
+    """Half the micro-batch; a step then has twice as many, of the same blocks in the same order."""
+    if cfg.blocks_per_device % 2:
+        raise OutOfMemory(
+            f"out of memory with pretrain.blocks_per_device {cfg.blocks_per_device}, which cannot be halved; use a "
+            "smaller pretrain.model or encode.block_tokens, activation_checkpointing: full, or another machine"
+        )
+    return cfg.model_copy(update={"blocks_per_device": cfg.blocks_per_device // 2})
+
+
+def failure(ended: supervised.Ended, folder: Path) -> Exception:
+    """The error that an exit code stands for."""
+    error, told = ended.last.get("error", {}), _told(ended, folder)
+    if error.get("kind") == "non_finite_loss":
+        return NonFiniteLoss(
+            f"the loss became non-finite at step {error['step']}; run {folder.name}, log {folder}/train.log; "
+            "the last good checkpoint stays. Lower pretrain.optimizer.learning_rate or look at the data of that step"
+        )
+    kinds = {kind.exit_code: kind for kind in (ConfigError, StoreError, OutOfMemory)}
+    return kinds.get(ended.code, TrainingError)(told)
+
+
+def _run(cfg: PretrainConfig, settings: Settings, folder: Path) -> supervised.Ended:
+    run = folder / "run.yaml"
+    run.write_text(yaml.safe_dump(settings(cfg), allow_unicode=True, sort_keys=False), encoding="utf-8")
+    return supervised.run(command(cfg, run), log=folder / "train.log", on_event=_show, grace_seconds=GRACE_SECONDS)
+
+
+def _told(ended: supervised.Ended, folder: Path) -> str:
+    message = ended.last.get("error", {}).get("message", "")
+    return f"training ended with code {ended.code}; run {folder.name}, log {folder}/train.log\n{message}\n{ended.tail}"
+
+
+def _show(event: dict[str, Any]) -> None:
+    if event["event"] == "progress":
+        note = f"loss {event['loss']:.3f}" if event.get("loss") is not None else ""
+        speed = event.get("tokens_per_second")
+        note += f" · {speed:,.0f} tokens/s" if speed else ""
+        progress.report(progress.Step("pretrain", event["step"], event["max_steps"], note))
