@@ -1,23 +1,49 @@
 """Great Expectations decides: one row of measured numbers against a suite that is compiled from the rules.
 
-Importing great_expectations costs 4 to 20 s, so it happens inside functions only. The context is ephemeral, sends no
+Importing great_expectations costs 2 to 20 s, so it happens inside functions only. The context is ephemeral, sends no
 analytics and draws no progress bars.
 """
 
 from __future__ import annotations
 
+import contextlib
+import importlib
 import os
+import sys
 import warnings
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from types import ModuleType
 from typing import Any
 
 from data_contracts.rules import Rule
 
 
+class _Later(ModuleType):
+    """A module that is imported when something of it is asked for."""
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(importlib.import_module(self.__name__), name)
+
+
+@contextlib.contextmanager
+def _statistics_later() -> Iterator[None]:
+    """scipy.stats is a fifth of the import, and 50 MB, for expectations about distributions, which no rule becomes."""
+    import scipy
+
+    later = _Later("scipy.stats")
+    if "scipy.stats" not in sys.modules:
+        vars(scipy)["stats"] = later
+    try:
+        yield
+    finally:
+        if vars(scipy).get("stats") is later:
+            del vars(scipy)["stats"]
+
+
 def great_expectations() -> Any:
     """The module, imported quietly and without analytics."""
     os.environ["GX_ANALYTICS_ENABLED"] = "false"
-    with warnings.catch_warnings():
+    with warnings.catch_warnings(), _statistics_later():
         # great_expectations 1.24 imports two modules that Python 3.11 calls deprecated.
         warnings.filterwarnings("ignore", "module 'sre_(constants|parse|compile)' is deprecated", DeprecationWarning)
         import great_expectations as gx

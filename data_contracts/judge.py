@@ -1,43 +1,46 @@
 """裁决 judge: a frame and its measures held against a contract.
 
-1. polars measures every rule in one pass over the data, out of core;
+1. polars measures every rule in one pass over the data, out of core (measuring.py);
 2. Great Expectations decides on the one-row frame of what was measured (constant in the number of rows);
 3. polars names up to five rows of each rule that found any.
 """
 
 from __future__ import annotations
 
-import math
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from importlib.metadata import version
 
 import polars as pl
 
 from data_contracts.contract import Contract
-from data_contracts.errors import ContractError
 from data_contracts.expectations import decide
+from data_contracts.measuring import columns, measured
 from data_contracts.rules import COLUMNS, Rule
 from data_contracts.verdict import RuleResult, Sample, Verdict
 
 SAMPLES = 5
-_LENGTH = "\0rows"  # no rule is called so
 VALUE_CHARS, EXCERPT_CHARS = 60, 80
 COLUMNS_RULE = Rule(COLUMNS, "列与契约一致 columns and types are as described", unit="columns")
 
 
 def judge(
-    frame: pl.LazyFrame, contract: Contract, dataset: str = "", measures: Mapping[str, float] | None = None
+    frame: pl.LazyFrame,
+    contract: Contract,
+    dataset: str = "",
+    measures: Mapping[str, float] | None = None,
+    parts: Sequence[Mapping[str, float]] | None = None,
 ) -> Verdict:
     """Hold `frame` against `contract`. `measures` are the numbers of the dataset's manifest.
 
-    An empty frame breaks no rule about rows; a metric that has nothing to measure (the mean of no rows) fails.
-    ContractError for a rule about a measure that the dataset does not have.
+    `parts` are what `measuring.sums` found in each part of the frame; nothing of that is measured again. An empty frame
+    breaks no rule about rows; a metric that has nothing to measure (the mean of no rows) fails. ContractError for a
+    rule about a measure that the dataset does not have.
     """
     started = time.perf_counter()
-    strange, usable = _columns(frame, contract)
-    found = {COLUMNS_RULE.name: float(len(strange)), **_measure(frame, usable, measures or {}, contract)}
-    rows = int(found.pop(_LENGTH) or 0)
+    strange, usable = columns(frame, contract)
+    rows, found = measured(frame, usable, measures or {}, contract, parts)
+    found[COLUMNS_RULE.name] = float(len(strange))
     samples = {
         r.name: _samples(frame, contract, r) for r in usable if found[r.name] and (r.violation is not None or r.unique)
     }
@@ -73,41 +76,6 @@ def judge(
         expectations_seconds=time.perf_counter() - started,
         engines={"polars": pl.__version__, "great_expectations": version("great_expectations")},
     )
-
-
-def _columns(frame: pl.LazyFrame, contract: Contract) -> tuple[dict[str, str], list[Rule]]:
-    """Columns that are not as described, and the rules that can still be measured without them."""
-    have = frame.collect_schema()
-    strange = {name: f"要 want {kind}, 有 have {have.get(name, '无 nothing')}"
-               for name, kind in contract.columns.items() if have.get(name) != kind}  # fmt: skip
-    strange |= {name: "契约没有这一列 not in the contract" for name in have if name not in contract.columns}
-    usable = [rule for rule in contract.rules if not _needs(rule) & set(strange)]
-    return strange, usable
-
-
-def _needs(rule: Rule) -> set[str]:
-    expression = rule.measured()
-    return set(expression.meta.root_names()) if expression is not None else set()
-
-
-def _measure(
-    frame: pl.LazyFrame, rules: list[Rule], measures: Mapping[str, float], contract: Contract
-) -> dict[str, float | None]:
-    """The number of every rule, by name, and the number of rows."""
-    for rule in rules:
-        if rule.measure is not None and rule.measure not in measures:
-            raise ContractError(
-                f"{contract.path}: {rule.name}: the dataset has no measure {rule.measure!r}; "
-                f"it has {', '.join(sorted(measures)) or 'none'}"
-            )
-    expressions = {r.name: e for r in rules if (e := r.measured()) is not None}
-    row = (
-        frame.select(pl.len().alias(_LENGTH), *[e.alias(name) for name, e in expressions.items()])
-        .collect(engine="streaming")
-        .row(0, named=True)
-    )
-    row |= {r.name: measures[r.measure] for r in rules if r.measure is not None}
-    return {name: float(v) if v is not None and math.isfinite(v) else None for name, v in row.items()}
 
 
 def _samples(frame: pl.LazyFrame, contract: Contract, rule: Rule) -> tuple[Sample, ...]:

@@ -49,9 +49,8 @@ def property_rules(source: ContractSource, keys: list[Key], prop: SchemaProperty
     name, said = str(prop.name), prop.businessName or prop.name
     column = pl.col(name)
     if prop.required:
-        yield Rule(
-            f"{name}.required", f"{said}不为空 is never null", column=name, unit="rows", violation=column.is_null()
-        )
+        title = f"{said}不为空 is never null"
+        yield Rule(f"{name}.required", title, column=name, unit="rows", violation=column.is_null(), row_wise=True)
     if prop.unique:
         yield Rule(f"{name}.unique", f"{said}不重复 is unique", column=name, unit="rows", unique=(name,))
     options = dict(prop.logicalTypeOptions or {})
@@ -66,7 +65,8 @@ def property_rules(source: ContractSource, keys: list[Key], prop: SchemaProperty
         good = known[option](column, value, prop.physicalType == "binary")
         if option == "pattern":
             _must_compile(source, [*keys, "logicalTypeOptions", option], good)
-        yield Rule(f"{name}.{option}", f"{said} {_SAID[option]} {value}", column=name, unit="rows", violation=~good)
+        title = f"{said} {_SAID[option]} {value}"
+        yield Rule(f"{name}.{option}", title, column=name, unit="rows", violation=~good, row_wise=True)
 
 
 def _must_compile(source: ContractSource, keys: Sequence[Key], good: pl.Expr) -> None:

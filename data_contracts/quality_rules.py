@@ -83,19 +83,20 @@ def _library(place: Place, entry: DataQuality) -> Rule:
                 _try(place, pl.col(str(key)), "arguments.properties")
             return _rule(place, entry, bounds, unique=tuple(keys))
         case "nullValues" if column is not None:
-            return _rule(place, entry, bounds, violation=column.is_null())
+            return _rule(place, entry, bounds, violation=column.is_null(), row_wise=True)
         case "missingValues" if column is not None:
             missing = _values(place, arguments, "missingValues")
             bad = column.is_in([v for v in missing if v is not None])
-            return _rule(place, entry, bounds, violation=bad | column.is_null() if None in missing else bad)
+            bad = bad | column.is_null() if None in missing else bad
+            return _rule(place, entry, bounds, violation=bad, row_wise=True)
         case "invalidValues" if column is not None and "pattern" in arguments:
             bad = ~column.str.contains(str(arguments["pattern"]))
             _try(place, bad, "arguments.pattern")
-            return _rule(place, entry, bounds, violation=bad)
+            return _rule(place, entry, bounds, violation=bad, row_wise=True)
         case "invalidValues" if column is not None:
             bad = ~column.is_in(_values(place, arguments, "validValues"))
             _try(place, bad, "arguments.validValues")
-            return _rule(place, entry, bounds, violation=bad)
+            return _rule(place, entry, bounds, violation=bad, row_wise=True)
     level = "under a property" if column is not None else "of the whole schema"
     raise place.error("metric", f"{entry.metric!r} is not a metric {level}")
 
@@ -123,6 +124,7 @@ def _custom(place: Place, entry: DataQuality, checks: Checks) -> Rule:
         wrong = f"unknown: {', '.join(unknown)}" if unknown else f"has {', '.join(ways) or 'none'}"
         raise place.error("implementation", f"wants exactly one of {', '.join(_WAYS)} and an operator; {wrong}")
     way, at = ways[0], f"implementation.{ways[0]}"
+    more: dict[str, Any] = {}  # SQL may ask about other rows too, so it is measured on the whole
     if way == "measure":
         return _rule(place, entry, _bounds(place, how, "implementation."), measure=str(how[way]))
     if way == "check":
@@ -131,7 +133,11 @@ def _custom(place: Place, entry: DataQuality, checks: Checks) -> Rule:
             raise place.error(
                 at, f"no check {how[way]!r} is registered; there are {', '.join(sorted(checks)) or 'none'}"
             )
-        yields, expression = check.yields, _made(place, check, how.get("arguments") or {})
+        arguments = how.get("arguments") or {}
+        yields, expression = check.yields, _made(place, check, arguments)
+        more = {"row_wise": True} if yields == "violation" else {}
+        if check.sums is not None:
+            more = {"sums": check.sums(place.column, **arguments)}
     else:
         yields = "violation" if way == "violation" else "metric"
         expression = _sql(place, str(how[way]), at)
@@ -140,10 +146,11 @@ def _custom(place: Place, entry: DataQuality, checks: Checks) -> Rule:
         if kind != pl.Boolean:
             raise place.error(at, f"a violation is true or false, this is {kind}")
         asked = any(how.get(op) is not None for op in OPERATORS)
-        return _rule(place, entry, _bounds(place, how, "implementation.") if asked else NONE, violation=expression)
+        bounds = _bounds(place, how, "implementation.") if asked else NONE
+        return _rule(place, entry, bounds, violation=expression, **more)
     if not kind.is_numeric():
         raise place.error(at, f"a metric is a number, this is {kind}")
-    return _rule(place, entry, _bounds(place, how, "implementation."), metric=expression)
+    return _rule(place, entry, _bounds(place, how, "implementation."), metric=expression, **more)
 
 
 def _made(place: Place, check: Check, arguments: dict[str, Any]) -> pl.Expr:

@@ -36,11 +36,14 @@ class Check:
     """自定义检查: a named domain check that a caller registers, for `implementation: {check: NAME}`.
 
     `make(column, **arguments)` returns a boolean expression of a violation, or an aggregating expression of one number.
-    `column` is the property under which the check stands, None at the level of the whole dataset.
+    `column` is the property under which the check stands, None at the level of the whole dataset. Parts of a dataset
+    are counted apart, so whether a row violates must depend on that row alone. A metric that is one sum divided by
+    another is measured apart too, where `sums(column, **arguments)` returns both.
     """
 
     yields: Literal["violation", "metric"]
     make: Callable[..., pl.Expr]
+    sums: Callable[..., tuple[pl.Expr, pl.Expr]] | None = None
 
 
 Checks = Mapping[str, Check]
@@ -103,6 +106,8 @@ class Rule:
     metric: pl.Expr | None = None  # one number
     measure: str | None = None  # name of a number in the manifest
     unique: tuple[str, ...] = ()  # columns whose values together may not come twice
+    row_wise: bool = False  # whether a row violates depends on that row alone
+    sums: tuple[pl.Expr, pl.Expr] | None = None  # of a metric that is the first divided by the second
 
     def measured(self) -> pl.Expr | None:
         """Expression of this rule's number over the whole frame; None for a measure, which is not in the frame."""
@@ -115,6 +120,20 @@ class Rule:
             key = key.filter(pl.all_horizontal(pl.col(c).is_not_null() for c in self.unique))
             return self._share((key.len().cast(pl.Int64) - key.n_unique().cast(pl.Int64)).cast(pl.Float64))
         return None if self.metric is None else self.metric.cast(pl.Float64)
+
+    def addends(self) -> tuple[pl.Expr, pl.Expr] | None:
+        """Two sums over rows from which `of_sums` makes the number; None where parts cannot be measured apart."""
+        if self.violation is not None and self.row_wise:
+            return self.violation.fill_null(False).sum(), pl.len()
+        return self.sums
+
+    def of_sums(self, above: float, below: float) -> float | None:
+        """The number that `measured` finds over the whole frame, from the sums over all of its parts."""
+        if self.sums is not None:
+            return above / below if below else None
+        if self.unit != "percent":
+            return above
+        return above * 100.0 / below if below else 0.0
 
     def _share(self, count: pl.Expr) -> pl.Expr:
         if self.unit != "percent":

@@ -8,17 +8,22 @@ Rows that are bad alone were quarantined long before; here the dataset as a whol
 from __future__ import annotations
 
 import logging
+from functools import lru_cache
 from typing import Any, Literal
 
+import polars as pl
+
 from data_contracts.block_sets import SPLITS
-from data_contracts.contract import load, locate
-from data_contracts.dataset import Dataset, Manifest, Shard, digest_of
+from data_contracts.contract import Contract, load, locate
+from data_contracts.dataset import KEPT, Dataset, File, Manifest, Shard, digest_of
 from data_contracts.errors import ContractError, GateFailed
 from data_contracts.judge import judge
+from data_contracts.measuring import sums
 from data_contracts.stages import ContractConfig, GateConfig
 from data_contracts.verdict import Verdict, shown
 from tasks import journal
 from tasks.lineage import ancestors
+from tasks.rows import Room
 from tasks.stage import stage
 from tasks.store import Store
 from tasks.transforms.domain_checks import CHECKS
@@ -43,11 +48,13 @@ def gate(dataset: Dataset, cfg: ContractConfig, work: Work) -> Output:
     folder of the run (`verdict-<contract>.json` and `.md`) before the error is raised; with `on_failure: warn` it is
     stored like one that passes, and a warning is logged.
     """
-    contract = load(cfg.contract, CHECKS)
-    if contract.digest != cfg.digest:
-        raise ContractError(f"{contract.path} was edited while the run was going on; run again")
+    contract = _read(cfg)
     manifest = work.store.manifest(dataset)
-    verdict = judge(work.store.scan(dataset), contract, dataset.name, measures_of(work.store, manifest))
+    parts = [s.files[KEPT] for s in manifest.shards if s.rows_kept]
+    measured = [made[0] for made in work.each(measure_shard, [(part.sha256, (part, cfg)) for part in parts])]
+    frame, found = work.store.scan(dataset), [m.measures for m in measured]
+    verdict = judge(frame, contract, dataset.name, measures_of(work.store, manifest), found)
+    verdict = verdict.model_copy(update={"polars_seconds": verdict.polars_seconds + sum(m.seconds for m in measured)})
     place = _write(work.store, verdict)
     if not verdict.passed:
         told = explain(verdict, f"{contract.path}", place)
@@ -60,6 +67,22 @@ def gate(dataset: Dataset, cfg: ContractConfig, work: Work) -> Output:
         content=facts, files={VERDICT: work.store.put_bytes(content)}, rows_in=verdict.rows, rows_kept=verdict.rows
     )
     return Output([shard], {"passed": verdict.passed, "contract": f"{contract.name}@{contract.version}"})
+
+
+def measure_shard(room: Room, part: File, cfg: ContractConfig) -> list[Shard]:
+    """What one shard adds to the numbers of the rules."""
+    return [Shard(content=part.sha256, files={}, measures=sums(pl.scan_parquet(room.store.path(part)), _compiled(cfg)))]
+
+
+def _read(cfg: ContractConfig) -> Contract:
+    """The contract, which must be as it was when the config was read."""
+    contract = load(cfg.contract, CHECKS)
+    if contract.digest != cfg.digest:
+        raise ContractError(f"{contract.path} was edited while the run was going on; run again")
+    return contract
+
+
+_compiled = lru_cache(maxsize=2)(_read)  # in a process, for all of its jobs
 
 
 def read_verdict(store: Store, dataset: Dataset | str) -> Verdict:

@@ -32,7 +32,7 @@ from tasks.transforms.words import Words, words
 from tasks.work import Inputs, Output, Work
 
 WORDS, TALLIED = "words.parquet", "tallied.json"
-PART_BYTES, MOST_PARTS = 1 << 22, 8  # of the counts of all shards; a million rows, and every part reads all of them
+PART_BYTES, MOST_PARTS = 1 << 23, 8  # of the counts of all shards: two million rows; every part reads all of them
 
 
 class Cutting(Model):

@@ -41,8 +41,8 @@ def tables(vocabulary: dict[str, int], merges: Sequence[Sequence[str]]) -> Table
     spelled, lengths = _spelled()
     whole = np.empty(LAST, dtype=np.int32)
     bpe_kernel.whole_characters(spelled, lengths, byte_ids, keys, values, first_use, whole)
-    value = {c: byte for byte, c in enumerate(characters)}
-    tokens = (bytes(value[c] for c in token) for token in vocabulary if all(c in value for c in token))
+    known, as_byte = set(characters), str.maketrans(characters, "".join(map(chr, range(256))))
+    tokens = (token.translate(as_byte).encode("latin-1") for token in vocabulary if known.issuperset(token))
     return Tables(bpe_kernel.kinds(), byte_ids, keys, values, whole, *_masks(tokens))
 
 

@@ -49,12 +49,12 @@ def personal_data(column: str | None, kinds: Sequence[str] = ("CN_ID", "USCC", "
 
 def han_share(column: str | None) -> pl.Expr:
     """Han characters among all characters of the column, in [0, 1]; null without any character."""
-    return _share(column, r"\p{Han}")
+    return _divided(*_han(column))
 
 
 def unknown_share(column: str | None) -> pl.Expr:
     """Characters of private use or without a meaning among all characters, in [0, 1]: they end as rare tokens."""
-    return _share(column, r"[\p{Co}\p{Cn}]")
+    return _divided(*_unknown(column))
 
 
 def words_cover_text(column: str | None) -> pl.Expr:
@@ -69,10 +69,22 @@ def largest_share(column: str | None, of: str | None = None) -> pl.Expr:
     return counts.max() / pl.len()
 
 
-def _share(column: str | None, pattern: str) -> pl.Expr:
+def _han(column: str | None) -> tuple[pl.Expr, pl.Expr]:
+    return _matches(column, r"\p{Han}")
+
+
+def _unknown(column: str | None) -> tuple[pl.Expr, pl.Expr]:
+    return _matches(column, r"[\p{Co}\p{Cn}]")
+
+
+def _matches(column: str | None, pattern: str) -> tuple[pl.Expr, pl.Expr]:
+    """Characters that match, and all characters."""
     text = _text(column)
-    total = text.str.len_chars().sum()
-    return pl.when(total > 0).then(text.str.count_matches(pattern).sum() / total)
+    return text.str.count_matches(pattern).sum(), text.str.len_chars().sum()
+
+
+def _divided(above: pl.Expr, below: pl.Expr) -> pl.Expr:
+    return pl.when(below > 0).then(above / below)
 
 
 def _text(column: str | None) -> pl.Expr:
@@ -85,7 +97,7 @@ CHECKS: dict[str, Check] = {
     "resident_id": Check("violation", resident_id),
     "personal_data": Check("violation", personal_data),
     "words_cover_text": Check("violation", words_cover_text),
-    "han_share": Check("metric", han_share),
-    "unknown_share": Check("metric", unknown_share),
+    "han_share": Check("metric", han_share, _han),
+    "unknown_share": Check("metric", unknown_share, _unknown),
     "largest_share": Check("metric", largest_share),
 }

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
+
 import polars as pl
 import pytest
 
 from data_contracts.contract import load
 from data_contracts.errors import ContractError
 from data_contracts.judge import judge
+from data_contracts.measuring import sums
 from data_contracts.rules import Bounds, Check
 
 HEAD = """\
@@ -192,6 +196,23 @@ def test_nothing_to_measure_fails_instead_of_passing(contract_of):
     assert (mean.rule, mean.found) == ("mean", None)
 
 
+def test_conditions_in_sql_may_ask_about_other_rows_so_no_part_answers_for_them(contract_of):
+    texts = "{name: high, type: custom, engine: polars, implementation: {violation: 'n > AVG(n)', mustBe: 1}}"
+    contract = contract_of(quality(texts))
+    frame = pl.DataFrame({"id": ["a", "b", "c", "d"], "n": [1, 2, 1, 9]})
+    parts = [sums(frame[:2].lazy(), contract), sums(frame[2:].lazy(), contract)]
+    assert parts == [{}, {}]
+    assert [r.found for r in judge(frame.lazy(), contract, parts=parts).results if r.rule == "high"] == [1.0]
+
+
+def test_what_parts_found_is_not_measured_again(contract_of):
+    frame = pl.DataFrame(ROWS, schema={"id": pl.String, "n": pl.Int64, "parts": pl.List(pl.String), "day": pl.Date})
+    contract = contract_of(RICH)
+    parts = [{name: number * 10 for name, number in sums(frame.lazy(), contract).items()}]
+    found = {r.rule: r.found for r in judge(frame.lazy(), contract, "things/1", {"m": 2.0}, parts).results}
+    assert (found["n.odd"], found["n.nulls"], found["n.total"], found["rows"]) == (20, 25, 104, 4)
+
+
 def test_columns_that_are_missing_strange_or_of_another_type_fail_and_are_named(contract_of):
     frame = pl.LazyFrame({"id": ["a"], "n": ["1"], "extra": [1]})
     verdict = judge(frame, contract_of(RICH), measures={"m": 2.0})
@@ -225,3 +246,14 @@ def test_bounds_are_shown_as_people_write_them(operator: str, value: object, sho
 def test_bounds_are_numbers(value: object):
     with pytest.raises(ValueError, match="number"):
         Bounds.of("mustBe", value)
+
+
+def test_great_expectations_comes_without_statistics_until_they_are_asked_for():
+    code = (
+        "import sys; from data_contracts.expectations import great_expectations as g; gx = g()\n"
+        "import great_expectations.expectations.core.expect_column_kl_divergence_to_be_less_than as divergence\n"
+        "print('scipy.stats' in sys.modules, divergence.stats.entropy([1, 1]) > 0, end=' ')\n"
+        "from scipy import stats; print(stats.norm.cdf(0), stats is sys.modules['scipy.stats'])"
+    )
+    ended = subprocess.run([sys.executable, "-W", "ignore", "-c", code], capture_output=True, text=True, check=True)
+    assert ended.stdout.split() == ["False", "True", "0.5", "True"]

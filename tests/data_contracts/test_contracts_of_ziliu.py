@@ -12,6 +12,7 @@ import pytest
 
 from data_contracts.contract import load, names
 from data_contracts.judge import judge
+from data_contracts.measuring import columns, measured, sums
 from data_contracts.schemas import BLOCKS, DOCUMENT, PAGE, SEGMENTED, Schema
 from data_contracts.verdict import Verdict
 from tasks.transforms.domain_checks import CHECKS
@@ -60,8 +61,14 @@ SCHEMA_OF: dict[str, Schema] = {"pages": PAGE, "documents": DOCUMENT, "corpus": 
 
 
 def verdict_on(kind: str, rows: list[dict[str, Any]]) -> Verdict:
-    frame = pl.DataFrame(rows, schema=SCHEMA_OF[kind].columns)
-    return judge(frame.lazy(), load(kind, CHECKS), f"{kind}/test", MEASURES)
+    frame, contract = pl.DataFrame(rows, schema=SCHEMA_OF[kind].columns), load(kind, CHECKS)
+    verdict = judge(frame.lazy(), contract, f"{kind}/test", MEASURES)
+    usable = columns(frame.lazy(), contract)[1]
+    parts = [sums(frame[some].lazy(), contract) for some in (slice(0, 3), slice(3, 3), slice(3, None))]
+    assert measured(frame.lazy(), usable, MEASURES, contract, parts) == measured(
+        frame.lazy(), usable, MEASURES, contract, None
+    )
+    return verdict
 
 
 def test_every_contract_has_a_good_frame_here():

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import ast
 import os
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
@@ -28,6 +30,16 @@ def test_code_counts(edit):
     assert fingerprint.normal_form(SOURCE.replace(*edit)) != fingerprint.normal_form(SOURCE)
 
 
+@pytest.mark.skipif(sys.version_info >= (3, 13), reason="ast.dump leaves empty lists out since")
+def test_the_form_is_what_ast_dump_writes():
+    for file in (*Path(fingerprint.__file__).parent.rglob("*.py"), Path(__file__)):
+        tree = ast.parse(file.read_text(encoding="utf-8"))
+        for node in ast.walk(tree):
+            if isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef):
+                node.body = [n for n in node.body if not fingerprint._is_text(n)] or [ast.Pass()]
+        assert fingerprint.normal_form(file.read_text(encoding="utf-8")) == ast.dump(tree, annotate_fields=False), file
+
+
 def test_a_function_of_only_a_docstring_still_parses():
     assert "Pass" in fingerprint.normal_form('def f():\n    """Only text."""\n')
 
@@ -45,7 +57,7 @@ def test_an_edit_in_an_imported_module_reaches_the_stage(tmp_path, monkeypatch):
     monkeypatch.syspath_prepend(tmp_path)
 
     def value():
-        for cached in (fingerprint._imports, fingerprint._tree_of, fingerprint._file):
+        for cached in (fingerprint._read, fingerprint._file):
             cached.cache_clear()
         for name in [n for n in sys.modules if n.startswith("tasks_room")]:
             del sys.modules[name]

@@ -15,7 +15,7 @@ from data_contracts.errors import ContractError, GateFailed
 from data_contracts.model import Model
 from data_contracts.schemas import DOCUMENT
 from data_contracts.stages import GateConfig
-from tasks import journal, rows
+from tasks import executors, journal, rows
 from tasks.gate import asked, gate, measures_of, read_verdict
 from tasks.rows import Room
 from tasks.stage import stage
@@ -103,6 +103,23 @@ def test_a_good_dataset_passes_and_its_verdict_is_found_the_second_time(place, c
     assert store.manifest(handle).parents == [data.name]
     assert store.manifest(handle).measures == {"passed": True, "contract": "notes@2.0.0"}
     assert gate.run(data, asked(contract(), "corpus"), place) == (handle, True)
+
+
+def test_a_new_shard_alone_is_measured_anew_and_processes_measure_the_same(tmp_path, contract):
+    notes = [Notes(texts=(f"第{i}段文字", "短")) for i in range(3)]
+    verdicts = []
+    try:
+        for workers in (1, 2):
+            place = Place(store=str(tmp_path / f"{workers}"))
+            given = [write.run(some, place.model_copy(update={"workers": 1}))[0] for some in notes]
+            for several in (given[:2], given):
+                data, _ = gather.run(several, notes[0], place.model_copy(update={"workers": 1}))
+                handle, _ = gate.run(data, asked(contract(), "corpus"), place.model_copy(update={"workers": workers}))
+                verdicts.append(read_verdict(Store(place.store), handle).results)
+            assert len(list(Path(place.store, "shards", "gate").iterdir())) == 3
+    finally:
+        executors.close_pools()
+    assert verdicts[:2] == verdicts[2:]
 
 
 def test_editing_the_contract_judges_anew(place, contract):
