@@ -61,6 +61,9 @@ class TrainingRecord(Callback):
         trainer.strategy.barrier("peak")
         half = pl_module.sharded_bf16 or "bf16" in str(trainer.precision)
         peak = matmul_flops_per_second(pl_module.device, torch.bfloat16 if half else torch.float32)
+        if pl_module.device.type == "cuda":
+            torch.cuda.empty_cache()  # the matrices of the measurement are larger than many a model
+            torch.cuda.reset_peak_memory_stats()
         self._peak = float(summed(torch.tensor(peak, dtype=torch.float64, device=pl_module.device)))
         self._token_flops = pl_module.cost.flops_per_token
         self._tokens_before = trainer.datamodule.pace.tokens_before

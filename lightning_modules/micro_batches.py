@@ -64,6 +64,8 @@ def fastest(
             break
         finally:
             gc.collect()
+            if device.type == "cuda":
+                torch.cuda.empty_cache()  # pieces of one size would stand in the way of the next
         speed = rows * config.data.init_args.block_tokens / seconds
         tried.append({"blocks_per_device": rows, "tokens_per_second": speed})
         emit("micro_batch", **tried[-1])
