@@ -25,6 +25,7 @@ from lightning_modules.export import export_run
 from lightning_modules.machine_plan import PLAN, check_memory, machine_plan
 from lightning_modules.metrics import SPEED, VALIDATION, StepTable
 from lightning_modules.precision import use_cores
+from lightning_modules.resuming import refuse_another_model
 
 RESULT = "result.json"
 
@@ -95,6 +96,7 @@ class TrainingCLI(LightningCLI):
             if found is None:
                 raise StoreError(f"no readable checkpoint in {folder / 'checkpoints'}; run fit first")
         if found is not None:
+            refuse_another_model(found.path, config.model.init_args.as_dict())
             config.ckpt_path, config.weights_only = str(found.path), True
             emit("resume", step=found.step, path=str(found.path))
 
