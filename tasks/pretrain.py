@@ -66,14 +66,13 @@ def pretrain(blocks: Inputs, cfg: PretrainConfig | Continued, work: Work) -> Out
     draw_schedule(cfg.optimizer, settings(cfg)["trainer"]["max_steps"], folder)
     close_pools()  # their memory and cores belong to the trainer now
     try:
-        used = train(cfg, settings, folder)
+        train(cfg, settings, folder)
     finally:
         skipped = name_documents(work.store, (own, *more), folder)
     files = {p.name: work.store.keep_file(p) for p in sorted((folder / "export").iterdir()) if p.is_file()}
     figures = json.loads((folder / "result.json").read_text(encoding="utf-8"))
     content = digest_of({name: file.sha256 for name, file in files.items()})
     figures |= {"skipped_steps": skipped} if skipped else {}
-    figures |= {"blocks_per_device": used.blocks_per_device} if used != cfg else {}  # memory was short
     return Output([Shard(content=content, files=files)], {"run": run, **figures})
 
 

@@ -8,6 +8,7 @@ cancels a run interrupts this process, which ends the program and is no failure 
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -23,8 +24,8 @@ GRACE_SECONDS = 60.0  # a large checkpoint takes a while to write
 Settings = Callable[[PretrainConfig], dict[str, Any]]
 
 
-def train(cfg: PretrainConfig, settings: Settings, folder: Path) -> PretrainConfig:
-    """Run the training program; returns the config that it ended with.
+def train(cfg: PretrainConfig, settings: Settings, folder: Path) -> None:
+    """Run the training program.
 
     Args:
         settings: the run file of a config, as plain values.
@@ -36,7 +37,7 @@ def train(cfg: PretrainConfig, settings: Settings, folder: Path) -> PretrainConf
     """
     ended = _run(cfg, settings, folder)
     if ended.code == OutOfMemory.exit_code:
-        smaller = halved(cfg)
+        smaller = halved(cfg, folder)
         try:
             written = settings(smaller)
         except ConfigError as error:
@@ -45,17 +46,20 @@ def train(cfg: PretrainConfig, settings: Settings, folder: Path) -> PretrainConf
         ended = _run(cfg, settings, folder)
     if ended.code:
         raise failure(ended, folder)
-    return cfg
 
 
-def halved(cfg: PretrainConfig) -> PretrainConfig:
+def halved(cfg: PretrainConfig, folder: Path) -> PretrainConfig:
     """Half the micro-batch; a step then has twice as many, of the same blocks in the same order."""
-    if cfg.blocks_per_device % 2:
+    blocks: int | str = cfg.blocks_per_device
+    plan = folder / "plan.json"
+    if blocks == "auto" and plan.exists():  # what the program found for itself
+        blocks = json.loads(plan.read_text(encoding="utf-8")).get("blocks_per_device", blocks)
+    if not isinstance(blocks, int) or blocks % 2:
         raise OutOfMemory(
-            f"out of memory with pretrain.blocks_per_device {cfg.blocks_per_device}, which cannot be halved; use a "
+            f"out of memory with pretrain.blocks_per_device {blocks}, which cannot be halved; use a "
             "smaller pretrain.model or encode.block_tokens, activation_checkpointing: full, or another machine"
         )
-    return cfg.model_copy(update={"blocks_per_device": cfg.blocks_per_device // 2})
+    return cfg.model_copy(update={"blocks_per_device": blocks // 2})
 
 
 def failure(ended: supervised.Ended, folder: Path) -> Exception:

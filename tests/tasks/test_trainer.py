@@ -65,11 +65,16 @@ def test_an_exit_code_says_whether_to_try_again(tmp_path, code, kind, again):
     assert "step 9" in str(failure(ended, tmp_path))
 
 
-def test_half_the_micro_batch_has_the_same_global_batch():
+def test_half_the_micro_batch_has_the_same_global_batch(tmp_path):
     cfg = PretrainConfig(blocks_per_device=8)
-    assert halved(cfg) == cfg.model_copy(update={"blocks_per_device": 4})
+    assert halved(cfg, tmp_path) == cfg.model_copy(update={"blocks_per_device": 4})
     with pytest.raises(OutOfMemory, match="blocks_per_device 3, which cannot be halved"):
-        halved(PretrainConfig(blocks_per_device=3))
+        halved(PretrainConfig(blocks_per_device=3), tmp_path)
+    found = PretrainConfig(blocks_per_device="auto")
+    with pytest.raises(OutOfMemory, match="blocks_per_device auto, which cannot be halved"):
+        halved(found, tmp_path)
+    (tmp_path / "plan.json").write_text('{"blocks_per_device": 16}', encoding="utf-8")
+    assert halved(found, tmp_path).blocks_per_device == 8
 
 
 @pytest.fixture(scope="module")
