@@ -31,7 +31,7 @@ class Executor(Protocol):
         ...
 
     def meanwhile(self, jobs: int, function: Callable[..., object], *arguments: Any) -> None:
-        """Call a function in each worker that so many jobs leave without work; nobody waits for it."""
+        """Call a function in workers that so many jobs leave without work, in as many at most; nobody waits for it."""
         ...
 
 
@@ -70,9 +70,12 @@ class ProcessPool:
                 future.cancel()
 
     def meanwhile(self, jobs: int, function: Callable[..., object], *arguments: Any) -> None:
-        """Behind the jobs that wait already, so that none of them waits for it."""
+        """Behind the jobs that wait already, so that none of them waits for it.
+
+        In no more workers than there are jobs: a small corpus on a large machine has no use for all of them.
+        """
         with self._watched():
-            for _ in range(self.workers - jobs):
+            for _ in range(min(jobs, self.workers - jobs)):
                 self._started().submit(function, *arguments)
 
     @contextlib.contextmanager

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import multiprocessing
 import os
 import signal
 import subprocess
@@ -87,8 +88,19 @@ def test_workers_without_a_job_do_something_else_for_which_nobody_waits(pool, tm
     assert os.getpid() not in map(int, processes(jobs) | processes(idle))
 
 
+def test_no_more_workers_are_started_for_nothing_than_there_are_jobs(tmp_path):
+    large, before = executors.ProcessPool(16), len(multiprocessing.active_children())
+    try:
+        results = large.run(note_process, [(str(tmp_path), 0.5)])
+        large.meanwhile(1, note_process, str(tmp_path), 0.5)
+        assert len(list(results)) == 1
+        assert len(multiprocessing.active_children()) == before + 2
+    finally:
+        large.close()
+
+
 def test_a_fault_in_what_nobody_waits_for_stops_nothing(pool, tmp_path):
-    pool.meanwhile(0, note_process, str(tmp_path / "no such folder"), 0.0)
+    pool.meanwhile(1, note_process, str(tmp_path / "no such folder"), 0.0)
     assert [index for index, _ in pool.run(note_process, [(str(tmp_path), 0.0)] * 3)] != []
 
 
