@@ -86,6 +86,25 @@ def convert(
 
 
 @app.command()
+def compare(
+    first: Annotated[Path, typer.Argument(help="第一份语料的配置 (config of the first corpus)")],
+    second: Annotated[Path, typer.Argument(help="第二份语料的配置 (config of the second corpus)")],
+    overrides: Set = [],
+    seeds: Annotated[int, typer.Option(min=1, max=20, help="每份语料训练几次 (training runs a side)")] = 1,
+    duration: Annotated[
+        str, typer.Option(help='双方各训练多久: "2M tokens" 或 "20 minutes"; 空则用配置的 (empty: as configured)')
+    ] = "",
+    held_out: Annotated[
+        str, typer.Option(help="判定所用的文本: 仓库中的数据集或通道; 空则用双方共同留出的 (texts that decide)")
+    ] = "",
+) -> None:
+    """对比 two corpora: train the same model on each, and say which is better, by how much and how sure."""
+    from deployments.proof import compare as proved
+
+    raise typer.Exit(proved(first, second, overrides, seeds, duration, held_out))
+
+
+@app.command()
 def demo(overrides: Set = []) -> None:
     """样例 the whole road on the embedded sample site."""
     from deployments.demo.road import run_demo

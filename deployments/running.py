@@ -51,20 +51,24 @@ def run_file(flow: str, path: Path, overrides: Sequence[str]) -> int:
 
 def run(flow: str, cfg: EverythingConfig) -> Dataset:
     """Run a flow with the store's server and show how it goes."""
-    part = cfg if flow == "everything" else cfg.part(_PARTS[flow])
+    return run_part(flow, cfg if flow == "everything" else cfg.part(_PARTS[flow]))
+
+
+def run_part(flow: str, part: Place) -> Dataset:
+    """Run a flow with its own config."""
     preflight.check(part)  # what is missing or cannot be written is said before anything starts
-    Store(cfg.store).open()
+    Store(part.store).open()
     with display.screen.status(both("启动 Prefect", "starting Prefect")):
         os.environ.update({k: os.environ.get(k, v) for k, v in _QUIET.items()})
-        server = start(cfg.store)
-        connect(cfg.store, server.url)
+        server = start(part.store)
+        connect(part.store, server.url)
         body = _flow(flow)
     with server:
         try:
             with display.bars(), _ended_by_signal():
                 dataset: Dataset = body(part)
         finally:
-            show_outcome(server, cfg)
+            show_outcome(server, part.store)
     return dataset
 
 
@@ -75,7 +79,7 @@ def _flow(name: str) -> Any:
     return getattr(importlib.import_module(f"flows.{name}"), name)
 
 
-def show_outcome(server: Server, cfg: EverythingConfig) -> None:
+def show_outcome(server: Server, root: str) -> None:
     """The stage table, the model's figures and samples, where the report is, how to open the UI."""
     ended = journal.last()
     if ended is None:
@@ -85,17 +89,24 @@ def show_outcome(server: Server, cfg: EverythingConfig) -> None:
         screen.print()
         screen.print(display.stage_table(ended))
     for entry in ended.entries:
-        if entry.stage == "assess":
+        if entry.stage == "compare":
+            from deployments.proof import verdict
+
+            screen.print()
+            screen.print(verdict(ended.store, entry.dataset))
+        elif entry.stage == "assess" and ended.flow != "comparison":
             shard = ended.store.manifest(entry.dataset).shards[0]
             scores = orjson.loads(ended.store.path(shard.files["scores.json"]).read_bytes())
             screen.print()
             screen.print(display.figures(scores))
             for panel in display.samples(scores):
                 screen.print(panel)
-    report = ended.folder / "report.html"
-    if report.exists():
-        screen.print(f"\n{both('报告', 'report')}: {report}", soft_wrap=True)
-    where = server.ui if not server.started else f"ziliu server --store {cfg.store}"
+    compared = [ended.store.folder.path(f"comparisons/{e.dataset.partition('/')[2]}.html") for e in ended.entries]
+    for page in (ended.folder / "report.html", *compared):
+        if page.exists():
+            title = both("报告", "report") if page.name == "report.html" else both("比较页", "comparison")
+            screen.print(f"\n{title}: {page}", soft_wrap=True)
+    where = server.ui if not server.started else f"ziliu server --store {root}"
     screen.print(f"{both('界面', 'UI')}: {where}", soft_wrap=True)
     if server.note:
         screen.print(server.note)

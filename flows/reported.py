@@ -7,11 +7,14 @@ from collections.abc import Iterator
 
 from prefect import task
 
+from data_contracts.comparison import ComparisonConfig, differing
 from data_contracts.config import EverythingConfig, Place
+from data_contracts.dataset import Dataset
 from data_contracts.training import ReportConfig
 from tasks import journal, preflight, progress
+from tasks.compare import write_page
 from tasks.report import show_in_prefect, write_report
-from tasks.store import Store
+from tasks.store import Store, now
 
 
 @contextlib.contextmanager
@@ -40,4 +43,16 @@ def report(store: str, run: str, cfg: ReportConfig, failure: str | None) -> str:
     path = write_report(Store(store), run, cfg, failure)
     show_in_prefect(path)
     progress.report(progress.Step("report", 1, 1, finished=True))
+    return str(path)
+
+
+@task(name="比较页 comparison page", task_run_name="comparison page")
+def compared(made: Dataset, cfg: ComparisonConfig) -> str:
+    """比较页 comparison page: one self-contained HTML file, and its verdict in the Prefect UI."""
+    from prefect.artifacts import create_markdown_artifact
+
+    store = Store(cfg.store)
+    path = write_page(store, made, differing(cfg.a, cfg.b), now())
+    verdict = str(store.manifest(made).measures["verdict"])
+    create_markdown_artifact(f"{verdict}\n\n`{path}`", key="comparison", description="比较 comparison")
     return str(path)

@@ -12,7 +12,7 @@ corrected together by Holm. Diversity, memory and speed are told side by side wi
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Final, Literal, NamedTuple
 
 import numpy as np
@@ -24,12 +24,13 @@ from tasks.entrants import Entrant, Side, side
 from tasks.transforms.paired_bootstrap import LEVEL, Floats, estimate, holm, resampled
 
 RESAMPLES, SEED = 10_000, 1
+TOO_FEW = 10  # documents or questions: fewer have too few different draws for a p-value to mean anything
 BITS: Final = "bits_per_char"
 PAIRS: Final = "minimal_pairs"
 QUESTIONS: Final = "questions"
 Measure = Literal["bits_per_char", "minimal_pairs", "questions"]
 # The tables of a page: what stands in one is corrected together.
-HEADLINE, SOURCES, GROUPS = "headline", "sources", "groups"
+HEADLINE, SOURCES, GROUPS, BESIDE = "headline", "sources", "groups", "beside"
 
 
 class Figure(Model):
@@ -54,7 +55,7 @@ class Contrast(Model):
 class Round(Model):
     """One measure, on what all models in it were asked."""
 
-    table: Literal["headline", "sources", "groups"]
+    table: Literal["headline", "sources", "groups", "beside"]
     measure: Measure
     name: str  # a source, a set, "SET · GROUP"; empty for all held-out documents
     units: int  # documents, pairs or questions that all were asked
@@ -63,6 +64,11 @@ class Round(Model):
     chance: float | None = None
     figures: tuple[Figure | None, ...]  # by model; none where it was not asked
     contrasts: tuple[Contrast, ...]
+
+    @property
+    def too_few(self) -> bool:
+        """Whether no p-value is told: those that stand here are 1."""
+        return self.units < TOO_FEW
 
     @property
     def less_is_better(self) -> bool:
@@ -86,9 +92,17 @@ class Contest(Model):
 
 
 def contest(
-    entrants: Sequence[Entrant], reference: int = 0, *, resamples: int = RESAMPLES, seed: int = SEED
+    entrants: Sequence[Entrant],
+    reference: int = 0,
+    *,
+    resamples: int = RESAMPLES,
+    seed: int = SEED,
+    beside: Mapping[str, Sequence[pl.DataFrame]] | None = None,
 ) -> Contest:
-    """Compare models. ConfigError where one shares no held-out text with the reference."""
+    """Compare models. ConfigError where one shares no held-out text with the reference.
+
+    `beside` are other texts by name, with a frame like `Entrant.documents` for every model: rounds of their own.
+    """
     lottery = Lottery(reference, resamples, seed)
     documents = [e.documents.unique("digest", keep="first", maintain_order=True) for e in entrants]
     strangers = [e.label for i, e in enumerate(entrants) if not shared(documents[i], documents[reference])]
@@ -98,6 +112,8 @@ def contest(
             "different texts cannot be compared. Leave it out, or train both on corpora with common held-out documents"
         )
     found, notes = list(_bits(documents, lottery)), list[str]()
+    for title, frames in (beside or {}).items():
+        found.append(next(_bits(frames, lottery)).model_copy(update={"table": BESIDE, "name": title}))
     chances = {name: one.get("chance") for name, one in (entrants[reference].scores.get(QUESTIONS) or {}).items()}
     for measure in (PAIRS, QUESTIONS):
         answers = [e.outcomes.filter(pl.col("part") == measure) for e in entrants]
@@ -147,7 +163,7 @@ def common(tables: Sequence[pl.DataFrame], keep: Sequence[str], value: str) -> p
     return whole
 
 
-def _bits(documents: list[pl.DataFrame], lottery: Lottery) -> Iterator[Round]:
+def _bits(documents: Sequence[pl.DataFrame], lottery: Lottery) -> Iterator[Round]:
     """Bits per character on the texts that all have, in all and by source."""
     order = lottery.first(range(len(documents)))
     both = common([documents[i] for i in order], ("source", "chars"), "bits")
@@ -216,10 +232,13 @@ def _contrasts(values: Floats, drawn: Floats, reference: int, inside: Sequence[i
 def _corrected(rounds: list[Round]) -> Iterator[Round]:
     """The rounds with the p-values of every table corrected together."""
     told: dict[str, Iterator[float]] = {}
-    for table in (HEADLINE, SOURCES, GROUPS):
-        told[table] = iter(holm([c.p for r in rounds if r.table == table for c in r.contrasts]))
+    for table in (HEADLINE, SOURCES, GROUPS, BESIDE):
+        told[table] = iter(holm([c.p for r in rounds if r.table == table and not r.too_few for c in r.contrasts]))
     for one in rounds:
-        contrasts = [c.model_copy(update={"corrected": next(told[one.table])}) for c in one.contrasts]
+        sure = iter(lambda: 1.0, 0) if one.too_few else told[one.table]
+        contrasts = [
+            c.model_copy(update={"p": 1.0 if one.too_few else c.p, "corrected": next(sure)}) for c in one.contrasts
+        ]
         yield one.model_copy(update={"contrasts": tuple(contrasts)})
 
 

@@ -63,7 +63,7 @@ def entrant(store: Store, wanted: str) -> Entrant:
     scores = [m for m in store.datasets() if m.stage == "assess" and m.parents[:1] == [name]]
     if not scores:
         raise DatasetMissing(f"{name} has no scores yet; run `ziliu assess CONFIG` on it first")
-    return _entrant(store, model, store.checked(scores[-1].handle))
+    return with_scores(store, model, store.checked(scores[-1].handle))
 
 
 def every(store: Store) -> list[Entrant]:
@@ -74,7 +74,7 @@ def every(store: Store) -> list[Entrant]:
     for model in manifests:
         scores = newest.get(f"{model.stage}/{model.version}")
         if scores is not None and model.stage == "pretrain" and not why_not(store, scores):
-            found.append(_entrant(store, model, scores))
+            found.append(with_scores(store, model, scores))
     return found
 
 
@@ -88,7 +88,8 @@ def why_not(store: Store, scores: Manifest) -> str:
     return ""
 
 
-def _entrant(store: Store, model: Manifest, scores: Manifest) -> Entrant:
+def with_scores(store: Store, model: Manifest, scores: Manifest) -> Entrant:
+    """A model with these of its scores. ConfigError for scores that cannot be compared."""
     fault = why_not(store, scores)
     name = f"{model.stage}/{model.version}"
     if fault:
@@ -134,6 +135,7 @@ def side(one: Entrant) -> Side:
         facts={
             "参数 parameters": _short(given.get("parameters")),
             "训练词元 training tokens": _short(given.get("tokens")),
+            "训练遍数 epochs": _epochs(given.get("data")),
             "训练速度, 词元/秒 training tokens/s": _whole(given.get("tokens_per_second")),
             "不同的二字片段 distinct-2": _share(generated.get("distinct_2")),
             "重复的四字片段 repeated 4-grams": _share(generated.get("repeated_4")),
@@ -146,6 +148,10 @@ def side(one: Entrant) -> Side:
             "测速的机器, 线程 machine, threads": machine,
         },
     )
+
+
+def _epochs(data: list[dict[str, Any]] | None) -> str:
+    return f"{data[0]['epochs']:.2f}" if data else ""
 
 
 def _short(value: float | None) -> str:

@@ -9,6 +9,7 @@ from collections.abc import Collection
 from importlib.util import find_spec
 from pathlib import Path
 
+from data_contracts.comparison import ComparisonConfig
 from data_contracts.config import (
     AssessmentStages,
     ConversionConfig,
@@ -34,6 +35,11 @@ def check(cfg: Place) -> None:
     DatasetMissing for an example that is no dataset of the store.
     """
     faults: list[str] = []
+    if isinstance(cfg, ComparisonConfig):
+        for side in cfg.sides:
+            check(side)
+        if cfg.held_out:
+            lineage.find(Store(cfg.store), cfg.held_out)
     if isinstance(cfg, CorpusStages):
         examples = [e for e in cfg.score.examples if not isinstance(e, DatasetSource)]
         files = (*cfg.archives, *cfg.files, *cfg.benchmarks, *examples)

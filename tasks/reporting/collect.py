@@ -40,6 +40,9 @@ TITLES = {
     "encode": "编码装箱 encode",
     "pretrain": "预训练 pretrain",
     "assess": "评测 assess",
+    "hold_out": "留题 hold_out",
+    "examine": "考试 examine",
+    "compare": "比较 compare",
 }
 DOCUMENTS = ("VISIT", "PAGE", "DOCUMENT", "SEGMENTED")
 UNITS = {"VISIT": "个网址", "PAGE": "个网页", "ITEMS": "题"} | dict.fromkeys(

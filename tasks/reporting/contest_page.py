@@ -38,9 +38,9 @@ def page(
 ) -> str:
     """The comparison as HTML. `settings` are lines (key, A, B) of what differs between two configs."""
     rounds, sources = found.table("headline"), found.table("sources")
-    best = found.models[winner(rounds[0])].team
+    ahead = teams(found, rounds[0])
     others = [i for i in range(len(found.models)) if i != found.reference]
-    curves = [learning(found, split, cost, best) for split in SPLITS for cost in COSTS]
+    curves = [learning(found, split, cost, *ahead) for split in SPLITS for cost in COSTS]
     drawn_sources = others if sources and len(others) <= SMALL else ()
     return template("contest.html").render(
         c=found,
@@ -52,6 +52,7 @@ def page(
         headline_rounds=rounds,
         sources=sources,
         groups=found.table("groups"),
+        beside=found.table("beside"),
         names=NAMES,
         figure=figure,
         difference=difference,
@@ -74,6 +75,14 @@ def winner(one: Round) -> int:
     """The model with the best figure."""
     places = [(f.value if one.less_is_better else -f.value, i) for i, f in enumerate(one.figures) if f]
     return min(places)[1]
+
+
+def teams(found: Contest, bits: Round) -> tuple[str, str]:
+    """Whose curves stand out: the best team's, and the reference's, or the second best where the reference is best."""
+    order = sorted((f.value, found.models[i].team) for i, f in enumerate(bits.figures) if f)
+    best, own = order[0][1], found.models[found.reference].team
+    others = [team for _, team in order if team != best]
+    return best, own if own != best else (others or [best])[0]
 
 
 def headline(found: Contest, bits: Round) -> list[tuple[str, str, str]]:
@@ -102,6 +111,8 @@ def difference(one: Round, c: Contrast) -> list[str]:
 
 def said(one: Round, c: Contrast) -> tuple[str, str]:
     """The class and the words of a verdict, at 5 % after correction."""
+    if one.too_few:
+        return "soft", "太少 too few"
     if c.corrected >= ALPHA or not c.difference:
         return "soft", "分不出 not told apart"
     better = (c.difference < 0) == one.less_is_better
@@ -125,7 +136,7 @@ def best_of(found: Contest, bits: Round) -> str:
 
 def sure(found: Contest, rounds: Sequence[Round]) -> str:
     """How many differences are no accident."""
-    every = [(one, c) for one in rounds for c in one.contrasts]
+    every = [(one, c) for one in rounds if not one.too_few for c in one.contrasts]
     clear = [said(one, c)[0] for one, c in every if said(one, c)[0] != "soft"]
     better = clear.count("good")
     worse = len(clear) - better

@@ -85,35 +85,36 @@ def differences(found: Contest, rounds: Sequence[Round], model: int | None = Non
 
 def colour(one: Round, difference: float, p: float) -> str:
     """Blue for better, orange for worse, grey for what chance may have made."""
-    if p >= ALPHA or not difference:
+    if p >= ALPHA or one.too_few or not difference:
         return QUIET
     return KEPT if (difference < 0) == one.less_is_better else REFUSED
 
 
-def learning(found: Contest, split: str, cost: str, best: str) -> Any:
-    """Curves of all models; None where no run has one. Only the best team and the reference are named."""
+def learning(found: Contest, split: str, cost: str, best: str, second: str) -> Any:
+    """Curves of all models; None where no run has one. Only two teams are named: the rest is quiet."""
     at = 0 if cost == "tokens" else 1
-    own = found.models[found.reference].team
-    rank = {best: 2, own: 1} if best != own else {own: 2}
+    rank = {second: 1, best: 2}
     order = sorted(found.models, key=lambda side: rank.get(side.team, 0))
     units = {side.unit for side in order if side.curves.get(split)}
     if len(units) != 1:  # nats per token and bits per character do not go on one axis
         return None
     rows, ends = list[dict[str, Any]](), dict[str, dict[str, Any]]()
     for side in order:
-        shade = KEPT if side.team == best else REFUSED if side.team == own else QUIET
+        shade = KEPT if side.team == best else REFUSED if side.team == second else QUIET
         curve = side.curves.get(split, [])
         rows += [{"model": side.model, "x": p[at], "loss": p[2], "colour": shade} for p in curve]
         if curve and side.team in rank:
             ends[side.team] = {"label": side.team, "colour": shade}
     x = alt.X("x:Q", title=COSTS[cost], axis=alt.Axis(tickCount=4, format="~s", grid=False))
-    y = alt.Y("loss:Q", title=None, scale=alt.Scale(zero=False), axis=alt.Axis(tickCount=4))
+    low, high = min(row["loss"] for row in rows), max(row["loss"] for row in rows)
+    room = alt.Scale(domain=[low, high + 0.25 * (high - low or 1)], zero=False)  # for the names, above the curves
+    y = alt.Y("loss:Q", title=None, scale=room, axis=alt.Axis(tickCount=4))
     fixed = alt.Color("colour:N", scale=None)
     chart = drawn(rows).mark_line(strokeWidth=1.6, clip=True).encode(x=x, y=y, color=fixed, detail="model:N")
     for number, end in enumerate(
         reversed(ends.values())
     ):  # above the ends of the curves, where falling ones leave room
         mark = drawn([{**end, "x": max(row["x"] for row in rows)}]).mark_text(align="right", fontSize=11.5)
-        chart = chart + mark.encode(x=x, y=alt.value(10 + 17 * number), text="label:N", color=fixed)
+        chart = chart + mark.encode(x=x, y=alt.value(8 + 16 * number), text="label:N", color=fixed)
     title = f"{SPLITS[split]}, {UNITS[units.pop()]}"
     return styled(chart.properties(height=200, title=title), HALF)

@@ -11,6 +11,7 @@ from prefect.utilities.callables import parameter_schema
 from prefect.utilities.schema_tools.hydration import HydrationContext, hydrate
 from prefect.utilities.schema_tools.validation import validate
 
+from data_contracts.comparison import ComparisonConfig
 from data_contracts.config import (
     AssessmentConfig,
     ConversionConfig,
@@ -49,6 +50,14 @@ def test_a_checked_config_is_accepted_by_the_form(file, flow):
     cfg = load(file)
     part = cfg if flow == "everything" else cfg.part(FLOWS[flow])
     assert faults(flow, part.model_dump(mode="json")) == []
+
+
+def test_a_checked_comparison_is_accepted_by_the_form():
+    cfg = load(CONFIGS[0])
+    other = cfg.model_copy(update={"clean": cfg.clean.model_copy(update={"min_chars": 7})})
+    both = ComparisonConfig(a=cfg, b=other, duration="20 minutes")
+    assert faults("comparison", both.model_dump(mode="json")) == []
+    assert faults("comparison", {**both.model_dump(mode="json"), "seeds": 0})
 
 
 def test_a_duration_is_written_as_in_a_config_file():

@@ -111,3 +111,22 @@ def test_the_same_draws_every_time_and_a_whole_result_as_json():
     assert contest(two, **DRAWS) == found
     assert Contest.model_validate_json(found.model_dump_json()) == found
     assert contest(two, seed=2, **DRAWS) != found
+
+
+def test_a_handful_of_documents_gives_no_p_value():
+    few = [told.entrant(n, better, documents=told.documents(better, count=6)) for n, better in (("a", 0.0), ("b", 1.0))]
+    found = contest(few, **DRAWS)
+    bits = round_of(found, "headline")
+    assert bits.too_few
+    assert (bits.contrasts[0].p, bits.contrasts[0].corrected) == (1.0, 1.0)
+    assert bits.contrasts[0].difference == pytest.approx(-1.0, abs=0.2)
+    assert not round_of(found, "headline", "c3").too_few
+
+
+def test_other_texts_stand_beside_with_rounds_of_their_own():
+    other = [told.documents(better, count=50, start=500) for better in (0.0, 0.3)]
+    found = contest([told.entrant("a"), told.entrant("b")], beside={"only a": other}, **DRAWS)
+    [one] = found.table("beside")
+    assert (one.name, one.units) == ("only a", 50)
+    assert one.contrasts[0].difference == pytest.approx(-0.3, abs=0.1)
+    assert round_of(found, "headline").contrasts[0].difference == 0

@@ -11,7 +11,7 @@ import pytest
 
 from tasks.contest import contest
 from tasks.reporting.chart import KEPT, QUIET, REFUSED
-from tasks.reporting.contest_page import Verdict, page, winner
+from tasks.reporting.contest_page import Verdict, page, teams, winner
 from tasks.reporting.contest_pictures import colour, learning
 
 sys.path.append(str(Path(__file__).parent))
@@ -49,7 +49,7 @@ def test_the_page_holds_what_was_found_and_asks_for_nothing(found, html):
 
 def test_every_model_has_its_curves_against_tokens_and_seconds(found, html):
     assert html.count('aria-label="学习曲线 learning curve"') == 4
-    drawn = learning(found, "validation", "seconds", found.models[1].team).to_dict()
+    drawn = learning(found, "validation", "seconds", *teams(found, found.table("headline")[0])).to_dict()
     assert [layer["mark"]["type"] for layer in drawn["layer"]] == ["line", "text", "text"]
     data = drawn["layer"][0]["data"]
     values = data["values"] if "values" in data else drawn["datasets"][data["name"]]
@@ -59,7 +59,7 @@ def test_every_model_has_its_curves_against_tokens_and_seconds(found, html):
 
 def test_losses_of_other_units_are_not_drawn_on_one_axis():
     two = [told.entrant("a"), told.entrant("b", unit="loss")]
-    assert learning(contest(two, resamples=100), "train", "tokens", "a") is None
+    assert learning(contest(two, resamples=100), "train", "tokens", "a", "b") is None
 
 
 def test_colours_say_better_worse_or_not_told_apart(found):
@@ -82,3 +82,9 @@ def test_one_source_and_no_questions_make_a_short_page():
     assert 'id="sources"' not in html
     assert 'id="groups"' not in html
     assert 'id="learning"' not in html
+
+
+def test_two_curves_stand_out_also_where_the_reference_is_best(found):
+    best_first = contest([told.entrant("好 good", 0.2), told.entrant("b", seed=8), told.entrant("c", -0.2, seed=9)], resamples=100)  # fmt: skip
+    assert teams(found, found.table("headline")[0]) == ("新 new", "旧 old")
+    assert teams(best_first, best_first.table("headline")[0]) == ("好 good", "b")
