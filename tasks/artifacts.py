@@ -19,22 +19,24 @@ def shown(stage: str, title: str) -> Iterator[None]:
     from prefect.artifacts import create_progress_artifact, update_progress_artifact
 
     artifact: UUID | None = None
-    last = time.monotonic()
+    last, note = time.monotonic(), ""
 
     def show(step: progress.Step) -> None:
-        nonlocal artifact, last
+        nonlocal artifact, last, note
+        if step.stage == stage:
+            note = step.note or note  # the last step says only that it is the last
         clock = time.monotonic()
         if step.stage != stage or not step.total or (clock - last < SECONDS_BETWEEN_UPDATES and not step.finished):
             return
         last = clock
         share = min(100.0, 100.0 * step.done / step.total)
         if artifact is not None:
-            update_progress_artifact(artifact, progress=share, description=f"{title} {step.note}")
+            update_progress_artifact(artifact, progress=share, description=f"{title} {note}")
         elif not step.finished:
             artifact = cast(
                 UUID,
                 create_progress_artifact(
-                    progress=share, key=f"{stage.replace('_', '-')}-progress", description=f"{title} {step.note}"
+                    progress=share, key=f"{stage.replace('_', '-')}-progress", description=f"{title} {note}"
                 ),
             )
 
