@@ -7,7 +7,7 @@ import math
 import time
 from collections import deque
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import lightning.pytorch as pl
 import torch
@@ -15,6 +15,7 @@ from lightning.pytorch.callbacks import Callback
 from lightning.pytorch.strategies import ModelParallelStrategy
 
 from data_contracts.errors import NonFiniteLoss
+from lightning_modules.curves import Curves
 from lightning_modules.events import emit
 from lightning_modules.machine_plan import PLAN
 from lightning_modules.metrics import METRICS, SPEED, VALIDATION, VALIDATION_SETS, StepTable
@@ -22,9 +23,6 @@ from lightning_modules.precision import matmul_flops_per_second
 from lightning_modules.sampling import TextSampler
 from lightning_modules.signals import STOP
 from lightning_modules.strategies import summed
-
-if TYPE_CHECKING:
-    from torch.utils.tensorboard import SummaryWriter
 
 REPORT_SECONDS = 0.5
 
@@ -45,7 +43,7 @@ class TrainingRecord(Callback):
         self.train_seconds = 0.0  # of all runs that led here; validation and checkpoints left out
         self._pending: deque[tuple[int, torch.Tensor]] = deque()
         self._seen_step = 0
-        self._writer: SummaryWriter | None = None
+        self._curves: Curves | None = None
 
     def state_dict(self) -> dict[str, Any]:
         """Seconds of training so far."""
@@ -68,12 +66,10 @@ class TrainingRecord(Callback):
         self._token_flops = pl_module.cost.flops_per_token
         self._tokens_before = trainer.datamodule.pace.tokens_before
         if trainer.is_global_zero:
-            from torch.utils.tensorboard import SummaryWriter  # a second of imports, on rank 0 only
-
             named = [self.sets] if len(pl_module.held_out_sets) > 1 else []
             for table in (self.metrics, self.validation, self.speed, *named):
                 table.resume_at(step)
-            self._writer = SummaryWriter(str(self.folder / "tensorboard"), purge_step=step + 1)
+            self._curves = Curves(self.folder, step)
             emit(
                 "train_start",
                 step=step,
@@ -140,8 +136,8 @@ class TrainingRecord(Callback):
         figures = {**figures, "tokens_per_second": per_second, "peak_share": share}
         emit("progress", done=step, total=max_steps, unit="steps", step=step, max_steps=max_steps, **figures)
         for name, value in figures.items():
-            if value is not None and self._writer is not None:
-                self._writer.add_scalar(f"train/{name}", value, step)
+            if value is not None and self._curves is not None:
+                self._curves.add(f"train/{name}", value, step)
         self._start_clock(step)
 
     def on_save_checkpoint(self, trainer: pl.Trainer, pl_module: Any, checkpoint: dict[str, Any]) -> None:
@@ -173,25 +169,25 @@ class TrainingRecord(Callback):
             self.validation.flush(durably=True)
             emit("validation", step=step, seconds=seconds, **found, **({"sets": by_set} if by_set else {}))
             for name in ("loss", "bits_per_char"):
-                if name in found and self._writer is not None:
-                    self._writer.add_scalar(f"validation/{name}", found[name], step)
+                if name in found and self._curves is not None:
+                    self._curves.add(f"validation/{name}", found[name], step)
         if hasattr(self, "_clock"):  # not when only validating
             pause = time.perf_counter() - self._validation_clock
             self._clock += pause
 
     def on_train_end(self, trainer: pl.Trainer, pl_module: Any) -> None:
         """Close the files."""
-        self._close()
+        self._close(finished=True)
 
     def on_exception(self, trainer: pl.Trainer, pl_module: Any, exception: BaseException) -> None:
         """Close the files; what is in them is true up to here."""
         self._close()
 
-    def _close(self) -> None:
-        if self._writer is not None:
+    def _close(self, finished: bool = False) -> None:
+        if self._curves is not None:
             self.metrics.flush(durably=True)
-            self._writer.close()
-            self._writer = None
+            self._curves.close(finished)
+            self._curves = None
 
 
 class ValidationSamples(Callback):
