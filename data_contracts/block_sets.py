@@ -92,6 +92,11 @@ def check_blocks(cfg: PretrainConfig, datasets: Sequence[MixedBlocks], held_out:
             "pretrain.early_stopping needs a validation split and the blocks have none; raise encode.validation_ratio, "
             "or leave early_stopping out"
         )
+    if cfg.best_checkpoints_kept and not held_out.files:
+        raise ConfigError(
+            "pretrain.best_checkpoints_kept needs a validation split and the blocks have none; raise "
+            "encode.validation_ratio, or leave best_checkpoints_kept out"
+        )
     for one in datasets:
         _check_size(cfg, one, block_tokens)
     files = [f for split in SPLITS for one in datasets for f in one.of(split)]

@@ -98,8 +98,14 @@ class PretrainConfig(Model):
     steps_between_checkpoints: int = Field(100, ge=1, description="每多少步存一次检查点")
     steps_between_validations: int = Field(200, ge=1, description="每多少步验证一次")
     checkpoints_kept: int = Field(2, ge=1, description="保留最近几个检查点")
+    best_checkpoints_kept: int = Field(
+        0, ge=0, description="另外保留验证损失最低的几个检查点 (kept besides, by validation loss)"
+    )
+    export: Literal["last", "best"] = Field(
+        "last", description="模型取自哪个检查点: last 最后的, best 验证损失最低的 (which checkpoint the model is)"
+    )
     averaged_checkpoints: int = Field(
-        1, ge=1, description="模型取最近几个检查点权重的平均, 1 为只取最后一个 (the mean of the last so many)"
+        1, ge=1, description="模型取几个检查点权重的平均, 最近的或最好的, 1 为只取一个 (the mean of so many of them)"
     )
     prompts: tuple[str, ...] = Field(("今天", "第一条", "春"), description="生成样例的开头")
 
@@ -122,11 +128,12 @@ class PretrainConfig(Model):
 
     @model_validator(mode="after")
     def _kept_for_the_mean(self) -> PretrainConfig:
-        if self.averaged_checkpoints > self.checkpoints_kept:
-            wanted, kept = self.averaged_checkpoints, self.checkpoints_kept
-            raise ValueError(
-                f"averaged_checkpoints {wanted} is more than checkpoints_kept {kept}; keep as many as are averaged"
-            )
+        name = {"last": "checkpoints_kept", "best": "best_checkpoints_kept"}[self.export]
+        wanted, kept = self.averaged_checkpoints, getattr(self, name)
+        if wanted > kept and self.export == "best" and wanted == 1:
+            raise ValueError("export: best needs checkpoints that are kept for being best; set best_checkpoints_kept")
+        if wanted > kept:
+            raise ValueError(f"averaged_checkpoints {wanted} is more than {name} {kept}; keep as many as are averaged")
         return self
 
     @model_validator(mode="after")

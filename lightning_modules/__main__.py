@@ -5,7 +5,7 @@
         --nodes M --rendezvous HOST:PORT, before N               on M machines, the same command on each
     python -m lightning_modules validate|test --config ...       loss of the newest checkpoint on a held-out split
     python -m lightning_modules export RUN/run.yaml [FOLDER]     the newest checkpoint as a Hugging Face folder
-        --average K --onnx FOLDER --gguf FOLDER                  the mean of the last K; other forms beside it
+        --best --average K --onnx FOLDER --gguf FOLDER           by validation; the mean of K; other forms beside it
     python -m lightning_modules convert MODEL --onnx FOLDER      a Hugging Face folder in another form; also --gguf
     python -m lightning_modules score CONFIG.json                bits per character, minimal pairs, samples
 

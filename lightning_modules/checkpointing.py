@@ -1,7 +1,7 @@
 """检查点 checkpointing: whole files or nothing, a hashed index, and the newest checkpoint that is not damaged.
 
     checkpoints/step-00000120.ckpt    one file, or a folder of shards under FSDP2
-    checkpoints/index.json            which steps there are, and the size and SHA-256 of each file
+    checkpoints/index.json            which steps there are, the size and SHA-256 of each file, which are best
 
 A checkpoint appears under its name only when all its bytes are on disk: temporary name in the same folder, fsync,
 os.replace, fsync of the folder. Lightning's own way serialises into memory and goes through the system's temporary
@@ -14,7 +14,7 @@ import hashlib
 import json
 import os
 import shutil
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -90,21 +90,28 @@ class AtomicCheckpointIO(TorchCheckpointIO):
 class CheckpointFolder:
     """The checkpoints of one run and their index."""
 
-    def __init__(self, folder: str | Path, kept: int = 1) -> None:
-        self.folder, self.kept = Path(folder), kept
+    def __init__(self, folder: str | Path, kept: int = 1, best_kept: int = 0) -> None:
+        self.folder, self.kept, self.best_kept = Path(folder), kept, best_kept
 
     def path(self, step: int) -> Path:
         """Where the checkpoint of a step lies; sorts by step."""
         return self.folder / f"step-{step:08d}{SUFFIX}"
 
-    def record(self, step: int) -> None:
-        """Enter a written checkpoint into the index, and remove all but the newest `kept`."""
+    def record(self, step: int, losses: Mapping[int, float] | None = None) -> None:
+        """Enter a written checkpoint into the index; remove all but the newest `kept` and the best `best_kept`.
+
+        Args:
+            losses: on the validation split, of the steps that were validated; on equal ones the earlier is the better.
+        """
+        newest = self.path(step).name
         entries = {name: files for name, files in self._index().items() if (self.folder / name).exists()}
-        entries[self.path(step).name] = _hashes(self.path(step))
-        keep = sorted(entries, reverse=True)[: self.kept]
-        if self.path(step).name not in keep:  # resumed from an older one after damage: what lies ahead is stale
-            keep = [n for n in sorted(entries, reverse=True) if n <= self.path(step).name][: self.kept]
-        index = {"newest": keep[0], "checkpoints": {name: entries[name] for name in sorted(keep)}}
+        if newest not in entries or not losses or step not in losses:  # else it is there and was only rated
+            entries[newest] = _hashes(self.path(step))
+        there = sorted((n for n in entries if n <= newest), reverse=True)  # what lies ahead of a resumed run is stale
+        ranked = sorted((loss, self.path(s).name) for s, loss in (losses or {}).items())
+        best = [name for _, name in ranked if name in there][: self.best_kept]
+        keep = {*there[: self.kept], *best}
+        index = {"newest": newest, "best": best, "checkpoints": {name: entries[name] for name in sorted(keep)}}
         write_durably(self.folder / INDEX, json.dumps(index, indent=1))
         for old in self.folder.glob(f"*{SUFFIX}*"):
             if old.name not in keep:

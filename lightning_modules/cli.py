@@ -63,6 +63,7 @@ class TrainingCLI(LightningCLI):
         )
         parser.add_argument("--run.minutes", type=float | None, default=None, help="时长, 分钟 (instead of max_steps)")
         parser.add_argument("--run.mask_id", type=int | None, default=None, help="掩码词元 (the mask, if masked)")
+        parser.add_argument("--run.export", type=str, default="last", help="last | best, 导出哪个检查点")
         parser.add_argument(
             "--run.averaged_checkpoints", type=int, default=1, help="导出几个检查点的平均 (mean of so many)"
         )

@@ -1,6 +1,6 @@
 """转换 conversion: a checkpoint or a Hugging Face folder -> folders for other runtimes. The two commands of it.
 
-    export RUN/run.yaml [FOLDER] [--average K] [--onnx FOLDER] [--gguf FOLDER]
+    export RUN/run.yaml [FOLDER] [--best] [--average K] [--onnx FOLDER] [--gguf FOLDER]
     convert MODEL [--onnx FOLDER] [--gguf FOLDER]
 
 A folder for ONNX or GGUF holds the model's file, its tokenizer and its card, and appears as a whole or not at all.
@@ -29,14 +29,15 @@ BESIDE = ("config.json", "generation_config.json", "tokenizer.json", "tokenizer_
 
 
 def export_command(arguments: list[str]) -> None:
-    """The newest checkpoint of a run, or the average of its last K, in Hugging Face form and in those asked for."""
+    """The newest or best checkpoint of a run, or the mean of K of them, in Hugging Face form and in those asked for."""
     parser = _parser("export")
     parser.add_argument("run", type=Path)
     parser.add_argument("folder", type=Path, nargs="?")
     parser.add_argument("--average", type=int, metavar="K", default=None)
+    parser.add_argument("--best", dest="which", action="store_const", const="best")
     asked = parser.parse_args(arguments)
     run = yaml.safe_load(asked.run.read_text(encoding="utf-8"))
-    made = export_run(run, asked.folder, asked.average)
+    made = export_run(run, asked.folder, asked.average, asked.which)
     emit("end", export=str(made.folder), **made.figures, **_converted(made.folder, asked))
 
 

@@ -11,6 +11,7 @@ from __future__ import annotations
 import json
 import shutil
 import warnings
+from collections.abc import Iterable
 from itertools import islice
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -25,9 +26,9 @@ from data_contracts.network import Objective
 from data_contracts.pace import Growth, pace_of
 from lightning_modules.architectures import built, config_from, cost_of
 from lightning_modules.averaging import held_out_figures, take_mean
-from lightning_modules.checkpointing import CheckpointFolder, replace_durably
+from lightning_modules.checkpointing import CheckpointFolder, Found, replace_durably
 from lightning_modules.events import emit
-from lightning_modules.metrics import METRICS, VALIDATION, StepTable
+from lightning_modules.metrics import METRICS, VALIDATION, StepTable, losses_in
 from lightning_modules.model_card import model_card
 from lightning_modules.permutation import GlobalOrder
 
@@ -140,23 +141,27 @@ def _write_tokenizer(source: Path, target: Path, special: dict[str, int], block_
         (target / name).write_text(text + "\n", encoding="utf-8")
 
 
-def export_run(run: dict[str, Any], folder: Path | None = None, averaged: int | None = None) -> Exported:
-    """Export the newest good checkpoint of a run, or the mean of its last good ones.
+def export_run(
+    run: dict[str, Any], folder: Path | None = None, averaged: int | None = None, which: str | None = None
+) -> Exported:
+    """Export the newest or the best good checkpoint of a run, or the mean of its last or best good ones.
 
     Args:
         run: the run file as a dict.
         averaged: how many checkpoints; None for what the run file says. Where fewer are left, those, with a warning.
+        which: last | best, by the validation loss; None for what the run file says.
 
     Raises:
-        StoreError: the run has no checkpoint that can be read.
+        StoreError: the run has no checkpoint that can be read, or none that was validated.
     """
     place = Path(run["run"]["folder"])
-    wanted = averaged or run["run"].get("averaged_checkpoints", 1)
-    found = list(islice(CheckpointFolder(place / "checkpoints").good(), wanted))
+    wanted, which = averaged or run["run"].get("averaged_checkpoints", 1), which or run["run"].get("export", "last")
+    found = list(islice(_chosen(place, which), wanted))
     if not found:
-        raise StoreError(f"no readable checkpoint in {place / 'checkpoints'}; run fit first")
+        validated = " that was validated" if which == "best" else ""
+        raise StoreError(f"no readable checkpoint{validated} in {place / 'checkpoints'}; run fit first")
     network, data = network_of(found[0].path)
-    figures = figures_of(run, found[0].step)
+    figures = figures_of(run, found[0].step) | ({"chosen": which} if which != "last" else {})
     if wanted > 1:
         take_mean(network, (network_of(other.path)[0] for other in found[1:]))
         figures |= _figures_of_mean(run, network, [f.step for f in found], wanted, figures["validation_loss"])
@@ -174,6 +179,15 @@ def export_run(run: dict[str, Any], folder: Path | None = None, averaged: int | 
     return Exported(folder or place / "export", figures)
 
 
+def _chosen(place: Path, which: str) -> Iterable[Found]:
+    """Good checkpoints in the order of the choice; on equal losses the earlier is the better."""
+    good = CheckpointFolder(place / "checkpoints").good()
+    if which == "last":
+        return good
+    losses = losses_in(StepTable(place / "validation.csv", VALIDATION))
+    return sorted((one for one in good if one.step in losses), key=lambda one: (losses[one.step], one.step))
+
+
 def _figures_of_mean(
     run: dict[str, Any], network: PreTrainedModel, steps: list[int], wanted: int, last: float | None
 ) -> dict[str, Any]:
@@ -183,9 +197,7 @@ def _figures_of_mean(
         message = f"只有 {len(steps)} 个完好的检查点可平均, 想要 {wanted} 个 (fewer good checkpoints than wanted)"
         emit("warning", kind="fewer_averaged", message=message)
     if last is not None and measured.get("loss", last) > last:
-        message = (
-            f"平均的验证损失 {measured['loss']:.4f} 高于最后一步的 {last:.4f} (the mean is worse than the last step)"
-        )
+        message = f"平均的验证损失 {measured['loss']:.4f} 高于单个的 {last:.4f} (the mean is worse than one alone)"
         emit("warning", kind="average_is_worse", message=message)
     return {
         "averaged_steps": ", ".join(map(str, sorted(steps))),
@@ -197,8 +209,8 @@ def _figures_of_mean(
 def figures_of(run: dict[str, Any], step: int) -> dict[str, Any]:
     """What was trained and how well it does, from the run's own tables; no times, which differ between runs."""
     place, data = Path(run["run"]["folder"]), run["data"]["init_args"]
-    train = StepTable(place / "metrics.csv", METRICS).last()
-    held_out = StepTable(place / "validation.csv", VALIDATION).last()
+    train = StepTable(place / "metrics.csv", METRICS).at(step)
+    held_out = StepTable(place / "validation.csv", VALIDATION).at(step)
     grow = Growth(**data["length"]), Growth(**data["batch"])
     pace = pace_of(data["block_tokens"], data["blocks_per_step"], data["max_steps"], *grow)
     return {

@@ -62,8 +62,20 @@ class StepTable:
 
     def last(self) -> dict[str, float]:
         """The last row as numbers; empty without one."""
-        lines = self.path.read_text(encoding="utf-8").splitlines() if self.path.exists() else []
-        if len(lines) < 2:
-            return {}
-        pairs = zip(self.columns, lines[-1].split(","), strict=True)
-        return {name: float(value) for name, value in pairs if value}
+        rows = self.rows()
+        return rows[-1] if rows else {}
+
+    def at(self, step: int) -> dict[str, float]:
+        """The row of a step as numbers; empty without one."""
+        return next((row for row in reversed(self.rows()) if row["step"] == step), {})
+
+    def rows(self) -> list[dict[str, float]]:
+        """Every row as numbers, first row first, without what is empty."""
+        lines = self.path.read_text(encoding="utf-8").splitlines()[1:] if self.path.exists() else []
+        pairs = (zip(self.columns, line.split(","), strict=True) for line in lines)
+        return [{name: float(value) for name, value in row if value} for row in pairs]
+
+
+def losses_in(validation: StepTable) -> dict[int, float]:
+    """Loss of the validation split by step, of validation.csv."""
+    return {int(row["step"]): row["loss"] for row in validation.rows()}

@@ -11,6 +11,7 @@ from data_contracts.network import Objective
 LABELS = {
     "flops_per_token": "训练一个词元的浮点运算 FLOPs per token (forward and backward)",
     "steps": "训练步数 steps",
+    "chosen": "所取检查点 checkpoint taken",
     "tokens": "训练词元 tokens seen",
     "data": "训练数据 training data",
     "train_loss": "末步训练损失 loss of the last step (nats/token)",

@@ -16,6 +16,7 @@ from torch.distributed.checkpoint.api import CheckpointException
 
 from lightning_modules.checkpointing import CheckpointFolder, replace_durably, unwritable
 from lightning_modules.events import emit
+from lightning_modules.metrics import VALIDATION, StepTable, losses_in
 from lightning_modules.signals import STOP, Stopped
 from lightning_modules.strategies import gathered, summed
 
@@ -58,9 +59,16 @@ class Checkpoints(Checkpoint):
     """Write a checkpoint every `steps_between` steps, before each validation, at the end, and on SIGTERM."""
 
     def __init__(
-        self, folder: str, steps_between: int, steps_between_validations: int | None, kept: int, seed: int
+        self,
+        folder: str,
+        steps_between: int,
+        steps_between_validations: int | None,
+        kept: int,
+        seed: int,
+        best_kept: int = 0,
     ) -> None:
-        self.checkpoints = CheckpointFolder(folder, kept)
+        self.checkpoints = CheckpointFolder(folder, kept, best_kept)
+        self.validation = StepTable(Path(folder).parent / "validation.csv", VALIDATION)
         self.steps_between, self.steps_between_validations, self.seed = steps_between, steps_between_validations, seed
         self._seen_step = 0
         self._random_states: list[dict[str, Any]] | None = None
@@ -116,6 +124,12 @@ class Checkpoints(Checkpoint):
         if STOP.agree(float(flags)):
             raise Stopped(STOP.agreed, trainer.global_step)
 
+    def on_validation_end(self, trainer: pl.Trainer, pl_module: Any) -> None:
+        """Rate the checkpoint that was written before this validation; runs after TrainingRecord wrote its loss."""
+        step = trainer.global_step
+        if trainer.is_global_zero and self.checkpoints.best_kept and self.checkpoints.path(step).exists():
+            self.checkpoints.record(step, losses_in(self.validation))
+
     def save(self, trainer: pl.Trainer) -> None:
         """Write and index the checkpoint of this step; every rank calls it."""
         step = trainer.global_step
@@ -125,7 +139,7 @@ class Checkpoints(Checkpoint):
         else:
             trainer.save_checkpoint(path)  # AtomicCheckpointIO
         if trainer.is_global_zero:
-            self.checkpoints.record(step)
+            self.checkpoints.record(step, losses_in(self.validation))
             emit("checkpoint", step=step, path=str(path))
         trainer.strategy.barrier("checkpoint")
 
