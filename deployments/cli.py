@@ -70,6 +70,18 @@ def pretrain(config: Config, overrides: Set = []) -> None:
 
 
 @app.command()
+def find_lr(
+    config: Config,
+    overrides: Set = [],
+    steps: Annotated[int, typer.Option(help="测试的步数 (optimizer steps)", min=20)] = 100,
+) -> None:
+    """学习率测试 a learning rate for a run, by a range test on the latest blocks."""
+    from deployments.rate_search import find_lr as searched
+
+    raise typer.Exit(searched(config, overrides, steps))
+
+
+@app.command()
 def assess(config: Config, overrides: Set = []) -> None:
     """评测 the latest model -> scores."""
     _run("assessment", config, overrides)

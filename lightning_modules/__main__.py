@@ -7,6 +7,7 @@
     python -m lightning_modules export RUN/run.yaml [FOLDER]     the newest checkpoint as a Hugging Face folder
         --best --average K --onnx FOLDER --gguf FOLDER           by validation; the mean of K; other forms beside it
     python -m lightning_modules convert MODEL --onnx FOLDER      a Hugging Face folder in another form; also --gguf
+    python -m lightning_modules find-lr RUN/run.yaml             a range test of learning rates, beside the run
     python -m lightning_modules score CONFIG.json                bits per character, minimal pairs, samples
 
 Exit codes: 0 done, 2 wrong run file or a run file that no longer fits its checkpoint, 5 files missing or not writable,
@@ -82,6 +83,11 @@ def _run(arguments: list[str]) -> int:
         from lightning_modules import conversion
 
         (conversion.export_command if command == "export" else conversion.convert_command)(rest)
+        return 0
+    if command == "find-lr" and rest:
+        from lightning_modules.find_rate import find_rate_command
+
+        find_rate_command(rest)
         return 0
     if command == "score" and rest:
         from lightning_modules.score import score_file

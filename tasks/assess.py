@@ -19,9 +19,9 @@ from data_contracts.dataset import KEPT, Dataset, Manifest, Shard, digest_of
 from data_contracts.errors import ConfigError, TrainingError
 from data_contracts.score_file import PAIR, QUESTION, ScoreConfig, Stream
 from tasks import harness, progress, question_files, supervised, yardsticks
-from tasks.pretrain import unpack
 from tasks.question_files import Asked, FoundAssessment
 from tasks.rows import Room
+from tasks.run_folder import unpack
 from tasks.stage import Stage
 from tasks.store import Store
 from tasks.transforms.text_digests import digests

@@ -16,7 +16,7 @@ from data_contracts.dataset import Dataset, File, Shard, digest_of
 from data_contracts.errors import ConfigError, TrainingError
 from data_contracts.training import ConvertConfig, ModelForm
 from tasks import supervised
-from tasks.pretrain import unpack
+from tasks.run_folder import unpack
 from tasks.stage import stage
 from tasks.work import Output, Work
 

@@ -19,8 +19,8 @@ from data_contracts.score_file import ScoreConfig, Stream
 from tasks.assess import run_program
 from tasks.encode import opened
 from tasks.hold_out import EXAM
-from tasks.pretrain import unpack
 from tasks.rows import Room
+from tasks.run_folder import unpack
 from tasks.stage import stage
 from tasks.transforms.packing import Documents, pack, token_type
 from tasks.vocab import TOKENIZER

@@ -10,7 +10,7 @@ import altair as alt
 
 from data_contracts.reasons import REASONS
 from tasks.reporting import score_pictures
-from tasks.reporting.chart import HALF, INK, KEPT, REFUSED, Say, amount, chinese, drawn, named, styled
+from tasks.reporting.chart import HALF, INK, KEPT, QUIET, REFUSED, Say, amount, chinese, drawn, named, styled
 from tasks.reporting.facts import Classified, Distribution, Duplicates, Facts, StageFacts, Training
 
 REASONS_SHOWN = 14
@@ -223,6 +223,25 @@ def schedule(rows: Sequence[dict[str, float]], say: Say) -> Any:
         )
     )
     return styled(chart.properties(height=150))
+
+
+def rates(rows: Sequence[dict[str, float]], suggested: float | None, say: Say) -> Any:
+    """Loss against the learning rate of a range test, smoothed and as it was, and the rate that is suggested."""
+    x = alt.X(
+        "learning_rate:Q",
+        title=say("学习率 learning rate"),
+        scale=alt.Scale(type="log", nice=False),
+        axis=alt.Axis(tickCount=6, format="~e", grid=False),
+    )
+    y = alt.Y("loss:Q", title=say("损失, nat/词元 loss"), scale=alt.Scale(zero=False), axis=alt.Axis(tickCount=5))
+    raw = drawn([{"learning_rate": r["learning_rate"], "loss": r["loss"]} for r in rows])
+    mean = drawn([{"learning_rate": r["learning_rate"], "loss": r["smoothed"]} for r in rows])
+    chart = raw.mark_line(color=QUIET, strokeWidth=1).encode(x=x, y=y)
+    chart = chart + mean.mark_line(color=KEPT, strokeWidth=1.8).encode(x=x, y=y)
+    if suggested is not None:
+        at = drawn([{"learning_rate": suggested}])
+        chart = chart + at.mark_rule(color=REFUSED, strokeDash=[4, 3]).encode(x=x)
+    return styled(chart.properties(height=220))
 
 
 def by_size(rows: Sequence[dict[str, Any]], field: str, title: str, marked: int) -> Any:

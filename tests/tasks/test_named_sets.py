@@ -14,7 +14,8 @@ from data_contracts.stages import EncodeConfig, SegmentConfig, VocabConfig
 from data_contracts.training import PretrainConfig
 from tasks.encode import encode
 from tasks.named_sets import check_alike, held_out
-from tasks.pretrain import block_files, pretrain
+from tasks.pretrain import pretrain
+from tasks.run_folder import block_files
 from tasks.segment import segment
 from tasks.store import Store, find_input, publish
 from tasks.vocab import vocab
