@@ -126,11 +126,21 @@ def _cpu_seconds() -> float:
     """CPU time of this process and its children; living ones count only in a pool worker, where all are this job's."""
     ended = os.times()
     total = time.process_time() + ended.children_user + ended.children_system
-    for process in psutil.Process().children(recursive=True) if multiprocessing.parent_process() else []:
+    counted = multiprocessing.parent_process() and not _alone()
+    for process in psutil.Process().children(recursive=True) if counted else []:
         with contextlib.suppress(psutil.Error):
             times = process.cpu_times()
             total += times.user + times.system + times.children_user + times.children_system
     return total
+
+
+def _alone() -> bool:
+    """Whether the kernel says that this process has no child; psutil reads every process of the machine to find out."""
+    try:
+        of_threads = [children.read_bytes() for children in Path("/proc/self/task").glob("*/children")]
+    except OSError:  # a thread has ended meanwhile
+        return False
+    return bool(of_threads) and not any(of_threads)  # none at all where the kernel keeps no such files
 
 
 def mark_shard(room: Room, mark: Mark, source: File, cfg: Model, schema: Schema) -> list[Shard]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.util
+import subprocess
 import sys
 from pathlib import Path
 
@@ -152,6 +153,18 @@ def test_a_killed_worker_is_an_error_that_may_pass(tmp_path):
         assert WorkerLost.transient
     finally:
         executors.close_pools()
+
+
+def test_a_process_knows_whether_it_has_children():
+    code = (
+        "import subprocess, sys, threading\n"
+        "from tasks.work import _alone\n"
+        "before, make = _alone(), lambda: made.append(subprocess.Popen([sys.executable, '-c', 'input()'], stdin=-1))\n"
+        "made = []; thread = threading.Thread(target=make); thread.start(); thread.join(); during = _alone()\n"
+        "made[0].communicate(b'x'); print(before, during, _alone())"
+    )
+    told = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout
+    assert told.split() == ["True", "False", "True"]
 
 
 def test_a_mark_that_drops_rows_is_refused(place):
