@@ -5,6 +5,7 @@
     PretrainingConfig     blocks -> checkpoint
     AssessmentConfig      checkpoint -> scores
     ConversionConfig      checkpoint -> other forms of the model, on request
+    VectorsFlowConfig     corpus -> word vectors, on request
     EverythingConfig      all of the above; what a config file is
 
 `EverythingConfig.part(CorpusConfig)` cuts out one flow's share. Loading, line numbers and `--set` are in
@@ -39,6 +40,7 @@ from data_contracts.stages import (
     VocabConfig,
 )
 from data_contracts.training import ConvertConfig, PretrainConfig, ReportConfig
+from data_contracts.vectors import VectorsConfig
 
 ConfigT = TypeVar("ConfigT", bound=Model)
 SourceT = TypeVar("SourceT", bound=Model)
@@ -154,6 +156,12 @@ class ConversionStages(Model):
     convert: ConvertConfig = Field(default_factory=ConvertConfig, description="转换")
 
 
+class VectorsStages(Model):
+    """The section of the vectors flow."""
+
+    vectors: VectorsConfig = Field(default_factory=VectorsConfig, description="词向量")
+
+
 class CorpusConfig(Place, CorpusStages):
     """语料流程 corpus: sources in, a gated Chinese corpus out."""
 
@@ -182,7 +190,15 @@ class ConversionConfig(Place, ConversionStages):
     model: str = Field("latest", description="模型版本, 或 latest (model version)")
 
 
-class EverythingConfig(Place, CorpusStages, VocabularyStages, PretrainingStages, AssessmentStages, ConversionStages):
+class VectorsFlowConfig(Place, VectorsStages):
+    """词向量流程 vectors: a corpus -> vectors of its words. Not part of the whole road: run when it is wanted."""
+
+    corpus: str = Field("latest", description="语料版本, 或 latest (corpus version)")
+
+
+class EverythingConfig(
+    Place, CorpusStages, VocabularyStages, PretrainingStages, AssessmentStages, ConversionStages, VectorsStages
+):
     """全流程 everything: from the first fetched byte to an evaluated model. What a config file is."""
 
     report: ReportConfig = Field(default_factory=ReportConfig, description="报告")

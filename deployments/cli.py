@@ -98,6 +98,12 @@ def convert(
 
 
 @app.command()
+def vectors(config: Config, overrides: Set = []) -> None:
+    """词向量 the latest corpus -> vectors of its words."""
+    _run("vectors", config, overrides)
+
+
+@app.command()
 def compare(
     first: Annotated[Path, typer.Argument(help="第一份语料的配置 (config of the first corpus)")],
     second: Annotated[Path, typer.Argument(help="第二份语料的配置 (config of the second corpus)")],

@@ -18,6 +18,7 @@ from data_contracts.config import (
     EverythingConfig,
     Place,
     PretrainingConfig,
+    VectorsFlowConfig,
     VocabularyConfig,
 )
 from data_contracts.config_file import load
@@ -38,6 +39,7 @@ _PARTS: dict[str, type[Place]] = {
     "pretraining": PretrainingConfig,
     "assessment": AssessmentConfig,
     "conversion": ConversionConfig,
+    "vectors": VectorsFlowConfig,
     "everything": EverythingConfig,
 }
 

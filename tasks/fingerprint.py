@@ -28,7 +28,7 @@ _INFRASTRUCTURE = frozenset(
         "data_contracts.dataset", "data_contracts.decontamination", "data_contracts.errors", "data_contracts.mixture",
         "data_contracts.model", "data_contracts.network", "data_contracts.reasons", "data_contracts.schemas",
         "data_contracts.scoring", "data_contracts.sources", "data_contracts.stages", "data_contracts.study",
-        "data_contracts.training", "data_contracts.units",
+        "data_contracts.training", "data_contracts.units", "data_contracts.vectors",
     }
 )  # fmt: skip
 

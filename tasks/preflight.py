@@ -16,6 +16,7 @@ from data_contracts.config import (
     CorpusStages,
     Place,
     PretrainingStages,
+    VectorsFlowConfig,
     VocabularyStages,
 )
 from data_contracts.errors import ConfigError
@@ -64,6 +65,8 @@ def check(cfg: Place) -> None:
             for name in ("gguf", "onnx", "onnxruntime", "onnxscript")
             if find_spec(name) is None
         ]
+    if isinstance(cfg, VectorsFlowConfig) and find_spec("gensim") is None:
+        faults.append("vectors: gensim 没有安装 is not installed; pip install '.[vectors]'")
     if isinstance(cfg, CorpusStages) and isinstance(cfg, VocabularyStages):
         faults += strangers(cfg.mixture, [s.name for s in cfg.sources])
     if isinstance(cfg, CorpusStages):

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import os
 import platform
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 from data_contracts.dataset import SIGNALS, Manifest
@@ -40,6 +40,7 @@ TITLES = {
     "encode": "编码装箱 encode",
     "pretrain": "预训练 pretrain",
     "assess": "评测 assess",
+    "vectors": "词向量 vectors",
     "hold_out": "留题 hold_out",
     "examine": "考试 examine",
     "compare": "比较 compare",
@@ -81,6 +82,7 @@ def collect(store: Store, run: str, cfg: ReportConfig | None = None, failure: st
         verdicts=tuple(verdicts(store, run, by_stage.get("gate", []))),
         refused=tuple(r for m in road if _is_documents(m) for r in examples.refused(store, m, cfg.samples_per_stage)),
         words=words(by_stage.get("segment", [])),
+        neighbours=tuple(neighbours(by_stage.get("vectors", []))),
         portions=tuple(portions(by_stage.get("encode", []))),
         training=_training(store, by_stage.get("pretrain", [])),
         scores=_scores(store, by_stage.get("assess", [])),
@@ -209,3 +211,9 @@ def _node(manifest: Manifest) -> Node:
 
 def _machine() -> str:
     return f"{platform.system()} {platform.machine()}, {os.cpu_count()} 核 cores, Python {platform.python_version()}"
+
+
+def neighbours(made: Sequence[Manifest]) -> Iterator[tuple[str, str]]:
+    """Words of the newest word vectors, and what stands nearest to each, with cosines."""
+    for word, near in made[-1].measures["neighbours"].items() if made else ():
+        yield word, "、".join(f"{other} {cosine:.2f}" for other, cosine in near)

@@ -321,6 +321,7 @@ class Facts(Model):
     verdicts: tuple[Verdict, ...] = ()
     refused: tuple[Refused, ...] = ()
     words: WordFacts | None = None
+    neighbours: tuple[tuple[str, str], ...] = ()  # words, and those nearest to each by their vectors
     portions: tuple[Portion, ...] = ()  # of sources, then of quality deciles
     training: Training | None = None
     scores: Scores | None = None

@@ -94,7 +94,7 @@ def worker(place, tmp_path) -> Iterator[None]:
 
 def test_every_flow_is_deployed_with_its_form(place):
     deployments = {d["name"] + ":" + d["entrypoint"]: d for d in ask(place, "/deployments/filter", {})}
-    flows = ("everything", "corpus", "vocabulary", "pretraining", "assessment", "conversion", "comparison")
+    flows = ("everything", "corpus", "vocabulary", "pretraining", "assessment", "conversion", "vectors", "comparison")
     assert {f"{'nightly' if f == 'everything' else 'manual'}:flows.{f}.{f}" for f in flows} == set(deployments)
     nightly = deployments["nightly:flows.everything.everything"]
     assert nightly["parameters"]["cfg"]["sources"][0]["path"] == place["ZILIU_DATA"] + "/*.jsonl"

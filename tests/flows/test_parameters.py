@@ -18,6 +18,7 @@ from data_contracts.config import (
     CorpusConfig,
     EverythingConfig,
     PretrainingConfig,
+    VectorsFlowConfig,
     VocabularyConfig,
 )
 from data_contracts.config_file import load
@@ -32,6 +33,7 @@ FLOWS: dict[str, type[Model]] = {
     "corpus": CorpusConfig,
     "everything": EverythingConfig,
     "pretraining": PretrainingConfig,
+    "vectors": VectorsFlowConfig,
     "vocabulary": VocabularyConfig,
 }
 
