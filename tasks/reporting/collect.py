@@ -73,6 +73,7 @@ def collect(store: Store, run: str, cfg: ReportConfig | None = None, failure: st
         started_at=str(told.get("started_at", "")),
         machine=_machine(),
         failure=failure,
+        verdict=str(by_stage["compare"][-1].measures["verdict"]) if "compare" in by_stage else "",
         stages=tuple(stage_facts(manifests, entries) for manifests in by_stage.values()),
         distributions=tuple(_distributions(store, clean[-1])) if clean else (),
         scored=scored(store, by_stage),

@@ -312,6 +312,7 @@ class Facts(Model):
     started_at: str
     machine: str = ""
     failure: str | None = None  # the message of the error that ended the run
+    verdict: str = ""  # which of two corpora is better; the other figures are then of both together
     stages: tuple[StageFacts, ...] = ()
     distributions: tuple[Distribution, ...] = ()
     scored: Scored | None = None

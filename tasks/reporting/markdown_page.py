@@ -23,7 +23,7 @@ def markdown(facts: Facts) -> str:
     parts = [f"# 字流 {facts.project} · {facts.flow}", f"{when(facts.started_at)} · `{facts.run}`"]
     if facts.failure:
         parts.append(f"**✗ 运行失败 run failed**\n\n```\n{facts.failure}\n```")
-    parts += [_verdicts(facts), _headline(facts), said["funnel"], _stages(facts), said["duplicates"]]
+    parts += [facts.verdict, _verdicts(facts), _headline(facts), said["funnel"], _stages(facts), said["duplicates"]]
     parts += [said["decontaminated"], _benchmarks(facts)]
     drawn = pictures(facts, chinese if can_draw_chinese() else latin, only=SHOWN)
     parts += [f"### {title}\n\n![{title}]({png(drawn[name])})" for name, title in SHOWN.items() if name in drawn]

@@ -113,7 +113,7 @@ def headline(facts: Facts) -> list[tuple[str, str, str]]:
     for value, label in ((parameters, "参数 parameters"), (figures.get("tokens"), "训练词元 tokens")):
         if isinstance(value, int | float):
             found.append((label, human(value), ""))
-    if facts.scores and facts.scores.bits_per_char is not None:
+    if facts.scores and facts.scores.bits_per_char is not None and not facts.verdict:
         found.append(("每字比特数 bits per character", f"{facts.scores.bits_per_char:.3f}", ""))
     return found
 

@@ -18,8 +18,8 @@ from tasks.report import markdown, render
 from tasks.reporting import assessed, curves, pictures, signals
 from tasks.reporting import chart as chart_module
 from tasks.reporting.facts import Facts, Node
+from tasks.reporting.page import headline, told
 from tasks.reporting.page import page as whole_page
-from tasks.reporting.page import told
 from tasks.reporting.road import road
 
 sys.path.append(str(Path(__file__).parent))
@@ -346,3 +346,19 @@ def test_what_went_by_its_url_and_repeated_paragraphs_is_said_where_there_is_any
     said = told(facts.model_copy(update={"duplicates": some}))["duplicates"]
     assert "7 more gave way to the same URL" in said
     assert "1,200 repeated paragraphs were taken out" in said
+
+
+def test_a_comparison_of_corpora_says_its_verdict_and_no_figure_of_one_model():
+    bare = Facts(project="p", run="r", flow="comparison", started_at="", verdict="语料 甲 <更好>。")
+    assert "语料 甲 &lt;更好&gt;。" in whole_page(bare)
+    assert "语料 甲 <更好>。" in markdown(bare)
+    run = told_run.a_run()
+    labels, compared = ([h[0] for h in headline(r)] for r in (run, run.model_copy(update={"verdict": "甲"})))
+    assert set(labels) - set(compared) == {"每字比特数 bits per character"}
+
+
+def test_nearest_words_are_told_where_vectors_were_learned():
+    near = (("医生", "医师 0.91、护士 0.84"),)
+    assert "医师 0.91、护士 0.84" in whole_page(
+        Facts(project="p", run="r", flow="vectors", started_at="", neighbours=near)
+    )
