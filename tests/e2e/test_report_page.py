@@ -1,4 +1,4 @@
-"""The report in a real browser: nothing is asked of the network, no picture is broken, every glyph is there.
+"""The report and the page of compared models in a real browser: nothing is asked of the network, no picture is broken, every glyph is there.
 
 Needs chromium (or chrome) on the PATH; `fc-match` decides whether a missing glyph is the page's fault.
 """
@@ -19,10 +19,13 @@ from typing import ClassVar
 
 import pytest
 
+from tasks.contest import contest
 from tasks.report import render
+from tasks.reporting import contest_page
 
 sys.path.append(str(Path(__file__).parents[1] / "tasks"))
 told_run = importlib.import_module("told_run")
+told_contest = importlib.import_module("told_contest")
 
 BROWSER = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome", "chrome"))), None)
 FLAGS = [
@@ -75,9 +78,14 @@ addEventListener('load', async () => {
 </script></main>"""
 
 
-@pytest.fixture(scope="module")
-def html() -> str:
-    return render(told_run.a_run(failing=True))
+def compared() -> str:
+    entrants = [told_contest.entrant(f"新闻 news {i}", i / 20, seed=7 + i) for i in range(3)]
+    return contest_page.page(contest(entrants, resamples=200), at="2026-11-26T02:00:00Z")
+
+
+@pytest.fixture(scope="module", params=["report", "comparison"])
+def html(request: pytest.FixtureRequest) -> str:
+    return render(told_run.a_run(failing=True)) if request.param == "report" else compared()
 
 
 class Ask(http.server.SimpleHTTPRequestHandler):
