@@ -93,10 +93,10 @@ class ComparisonConfig(Place):
 
     @property
     def runs(self) -> tuple[PretrainConfig, ...]:
-        """How each side is trained: once for every seed, for the same duration."""
+        """How each side is trained: once for every seed, for the same duration, to its end."""
         base = self.a.pretrain
-        length = self.duration or base.duration
-        return tuple(base.model_copy(update={"seed": base.seed + i, "duration": length}) for i in range(self.seeds))
+        alike = {"duration": self.duration or base.duration, "early_stopping": None}
+        return tuple(base.model_copy(update={**alike, "seed": base.seed + i}) for i in range(self.seeds))
 
     @property
     def told(self) -> CompareConfig:

@@ -63,7 +63,9 @@ def test_epochs_of_two_corpora_are_not_the_same_length():
 
 
 def test_both_sides_are_trained_alike_once_for_every_seed():
-    cfg = asked(config(), config(**OTHER), seeds=3, duration="500 steps")
+    early = {"pretrain": {"early_stopping": {"validations": 1}}}
+    cfg = asked(config(**early), config(**early, **OTHER), seeds=3, duration="500 steps")
+    assert {run.early_stopping for run in cfg.runs} == {None}, "or one side would train for fewer tokens"
     assert [run.seed for run in cfg.runs] == [1, 2, 3]
     assert {str(run.duration) for run in cfg.runs} == {"500 steps"}
     assert cfg.runs[0].model_copy(update={"seed": 2}) == cfg.runs[1]

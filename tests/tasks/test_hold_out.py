@@ -57,6 +57,12 @@ def held(ids: list[str]) -> list[bool]:
     return list(places(ids) >= 0.8)
 
 
+def trains(frame: pl.DataFrame) -> bool:
+    """Whether the one document of a frame is in the training split."""
+    [place] = places(frame["doc_id"].to_list())
+    return bool(0.05 <= place < 0.8)
+
+
 def test_what_both_hold_out_alike_decides_and_the_rest_stands_beside(place: Place):
     texts = invented(COUNT)
     ids = documents(texts)["doc_id"].to_list()
@@ -84,11 +90,7 @@ def test_a_held_out_text_with_a_near_copy_in_a_training_split_is_not_used(place:
     tested = [i for i, out in enumerate(held(ids)) if out]
     long = "，".join(texts[:4])
     texts[tested[0]] = long
-    copy = documents([long[:-8] + "另有几个字。", "白日依山尽黄河入海流"], "copies", start=0)
-    training = [not out for out in held(copy["doc_id"].to_list())]
-    number = next(n for n in range(50) if not held(documents(["x"], "copies", start=n)["doc_id"].to_list())[0] and places(documents(["x"], "copies", start=n)["doc_id"].to_list())[0] > 0.05)  # fmt: skip
-    leak = documents([long[:-8] + "另有几个字。"], "copies", start=number)
-    assert training is not None
+    leak = next(one for n in range(50) if trains(one := documents([long[:-8] + "另有几个字。"], "copies", start=n)))
     made, _ = hold_out.run(blocks(place, texts), blocks(place, texts, extra=leak), [], ExamConfig(), place)
     told = measures(place, made)
     assert told["copied"] == 1
