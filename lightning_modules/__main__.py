@@ -6,6 +6,7 @@
     python -m lightning_modules validate|test --config ...       loss of the newest checkpoint on a held-out split
     python -m lightning_modules export RUN/run.yaml [FOLDER]     the newest checkpoint as a Hugging Face folder
         --best --average K --onnx FOLDER --gguf FOLDER           by validation; the mean of K; other forms beside it
+    python -m lightning_modules export-checkpoint FILE FOLDER    one checkpoint, without its run
     python -m lightning_modules convert MODEL --onnx FOLDER      a Hugging Face folder in another form; also --gguf
     python -m lightning_modules find-lr RUN/run.yaml             a range test of learning rates, beside the run
     python -m lightning_modules score CONFIG.json                bits per character, minimal pairs, samples
@@ -79,10 +80,10 @@ def _run(arguments: list[str]) -> int:
         sys.argv[1:] = arguments
         fit()
         return 0
-    if command in ("export", "convert") and rest:
+    if command in ("export", "export-checkpoint", "convert") and rest:
         from lightning_modules import conversion
 
-        (conversion.export_command if command == "export" else conversion.convert_command)(rest)
+        getattr(conversion, f"{command.replace('-', '_')}_command")(rest)
         return 0
     if command == "find-lr" and rest:
         from lightning_modules.find_rate import find_rate_command

@@ -20,9 +20,10 @@ from transformers.utils.logging import disable_progress_bar
 from data_contracts.errors import StoreError
 from lightning_modules.checkpointing import replace_durably
 from lightning_modules.events import emit
-from lightning_modules.export import export_run
+from lightning_modules.export import export_network, export_run, network_of
 from lightning_modules.gguf_file import write_gguf
 from lightning_modules.onnx_file import write_onnx
+from lightning_modules.resuming import told_by
 
 WRITERS: dict[str, Callable[[Path, Path], dict[str, Any]]] = {"onnx": write_onnx, "gguf": write_gguf}
 BESIDE = ("config.json", "generation_config.json", "tokenizer.json", "tokenizer_config.json", "README.md")
@@ -39,6 +40,32 @@ def export_command(arguments: list[str]) -> None:
     run = yaml.safe_load(asked.run.read_text(encoding="utf-8"))
     made = export_run(run, asked.folder, asked.average, asked.which)
     emit("end", export=str(made.folder), **made.figures, **_converted(made.folder, asked))
+
+
+def export_checkpoint_command(arguments: list[str]) -> None:
+    """One checkpoint in Hugging Face form, whose run need not be there: what else is needed is said beside it."""
+    parser = argparse.ArgumentParser("python -m lightning_modules export-checkpoint", allow_abbrev=False)
+    parser.add_argument("checkpoint", type=Path)
+    parser.add_argument("folder", type=Path)
+    parser.add_argument("--tokenizer", type=Path, required=True)
+    for name in ("separator_id", "pad_id"):
+        parser.add_argument(f"--{name}", type=int, required=True)
+    parser.add_argument("--mask_id", type=int)
+    asked = parser.parse_args(arguments)
+    told_by(asked.checkpoint)  # refuses what holds code, in words
+    network, data = network_of(asked.checkpoint)
+    export_network(
+        network,
+        data,
+        asked.folder,
+        tokenizer_dir=asked.tokenizer,
+        separator_id=asked.separator_id,
+        pad_id=asked.pad_id,
+        figures={"steps": data["step"]},
+        lineage={},
+        mask_id=asked.mask_id,
+    )
+    emit("end", export=str(asked.folder), steps=data["step"])
 
 
 def convert_command(arguments: list[str]) -> None:

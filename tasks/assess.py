@@ -19,9 +19,9 @@ from data_contracts.dataset import KEPT, Dataset, Manifest, Shard, digest_of
 from data_contracts.errors import ConfigError, TrainingError
 from data_contracts.score_file import PAIR, QUESTION, ScoreConfig, Stream
 from tasks import harness, progress, question_files, supervised, yardsticks
+from tasks.model_files import laid_out
 from tasks.question_files import Asked, FoundAssessment
 from tasks.rows import Room
-from tasks.run_folder import unpack
 from tasks.stage import Stage
 from tasks.store import Store
 from tasks.transforms.text_digests import digests
@@ -58,7 +58,7 @@ def assess(model: Dataset, found: FoundAssessment, work: Work) -> Output:
     asked = question_files.lay_out(found, work.scratch)
     given = yardsticks.probes(corpus, cfg.probes, PROBE_CHARS)
     config = ScoreConfig(
-        model=str(unpack(store, store.manifest(model), work.scratch / "model")),
+        model=str(laid_out(store, model, work.scratch)),
         result=str(work.scratch / SCORES),
         streams=tuple(_streams(store, blocks, split)),
         block_tokens=int(blocks.measures["block_tokens"]),  # a model from elsewhere may have a far longer context

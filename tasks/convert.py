@@ -16,7 +16,7 @@ from data_contracts.dataset import Dataset, File, Shard, digest_of
 from data_contracts.errors import ConfigError, TrainingError
 from data_contracts.training import ConvertConfig, ModelForm
 from tasks import supervised
-from tasks.run_folder import unpack
+from tasks.model_files import laid_out
 from tasks.stage import stage
 from tasks.work import Output, Work
 
@@ -32,7 +32,7 @@ def convert(model: Dataset, cfg: ConvertConfig, work: Work) -> Output:
     Measures hold what the program found when it held each form to the model, as `onnx_largest_difference`. Raises
     ConfigError for a form that such a model does not have, TrainingError where a form differs from the model.
     """
-    source = unpack(work.store, work.store.manifest(model), work.scratch / "model")
+    source = laid_out(work.store, model, work.scratch)
     shards: list[Shard] = []
     measures: dict[str, Any] = {}
     for form in cfg.forms:

@@ -21,6 +21,7 @@ from tasks.assess import DOCUMENTS, OUTCOMES, SCORES
 from tasks.reporting.curves import Points, learning
 from tasks.store import Store
 
+MODELS = ("pretrain", "checkpoint")
 NO_OUTCOMES = pl.DataFrame(
     schema=dict.fromkeys(("part", "set", "group", "digest"), pl.String()) | {"right": pl.Boolean()}
 )
@@ -55,7 +56,7 @@ class Side(Model):
 
 def entrant(store: Store, wanted: str) -> Entrant:
     """A model and its newest scores. DatasetMissing without scores, ConfigError for scores that cannot be compared."""
-    found = [m for m in lineage.find(store, wanted) if m.stage == "pretrain"]
+    found = [m for m in lineage.find(store, wanted) if m.stage in MODELS]
     if not found:
         raise ConfigError(f"{wanted} is no model; name a version, a channel like model/NAME, or a run")
     model = found[-1]
@@ -73,7 +74,7 @@ def every(store: Store) -> list[Entrant]:
     found = []
     for model in manifests:
         scores = newest.get(f"{model.stage}/{model.version}")
-        if scores is not None and model.stage == "pretrain" and not why_not(store, scores):
+        if scores is not None and model.stage in MODELS and not why_not(store, scores):
             found.append(with_scores(store, model, scores))
     return found
 

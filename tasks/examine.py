@@ -19,8 +19,8 @@ from data_contracts.score_file import ScoreConfig, Stream
 from tasks.assess import run_program
 from tasks.encode import opened
 from tasks.hold_out import EXAM
+from tasks.model_files import laid_out
 from tasks.rows import Room
-from tasks.run_folder import unpack
 from tasks.stage import stage
 from tasks.transforms.packing import Documents, pack, token_type
 from tasks.vocab import TOKENIZER
@@ -57,11 +57,12 @@ def examine(model: Dataset, exam: Dataset, work: Work) -> Output:
     table.write_parquet(work.scratch / "exam-blocks.parquet")
     result = work.scratch / "answers.json"
     config = ScoreConfig(
-        model=str(unpack(store, made, work.scratch / "model")),
+        model=str(laid_out(store, made.handle, work.scratch)),
         result=str(result),
         streams=(Stream(path=str(work.scratch / "exam.bin"), documents=str(work.scratch / "exam-blocks.parquet")),),
         max_tokens=max(1, len(stream.tokens)),
         block_tokens=facts["block_tokens"],
+        vocab_size=facts["vocab_size"],
     )
     run_program(config, work.scratch)
     scores = json.loads(result.read_text(encoding="utf-8"))

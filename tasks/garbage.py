@@ -1,9 +1,9 @@
 """垃圾回收 garbage collection: remove what no channel, run or crawl refers to.
 
 Kept are the datasets that a channel points to (or pointed to), those of every run that is kept, every crawl (what was
-fetched cannot be made again), all their ancestors, and the objects of all of these. A run is kept for `keep_days`, and
-so is what a single job made (signatures of a shard, say), because the next run may find it. It refuses to start while a
-run uses the store.
+fetched cannot be made again), the checkpoints that a kept model names, all their ancestors, and the objects of all of
+these. A run is kept for `keep_days`, and so is every checkpoint and what a single job made (signatures of a shard, say),
+because the next run may find it. It refuses to start while a run uses the store.
 """
 
 from __future__ import annotations
@@ -17,6 +17,7 @@ from pydantic import TypeAdapter
 
 from data_contracts.dataset import Manifest, Shard
 from data_contracts.errors import StoreError
+from tasks.checkpoints import STAGE
 from tasks.lineage import ancestors
 from tasks.store import Store
 
@@ -65,13 +66,23 @@ def _find(store: Store, keep_days: float) -> Garbage:
             garbage.add(store, f"runs/{run}")
         else:
             pointed |= datasets
-    roots = {name: m for name, m in manifests.items() if name in pointed or m.stage == "crawl"}
+    roots = {name: m for name, m in manifests.items() if name in pointed or _stays(store, m, keep_days)}
     kept = dict(roots)
     for manifest in roots.values():
         kept.update({f"{a.stage}/{a.version}": a for a in ancestors(store, manifest)})
+    named = [name for m in kept.values() for name in m.measures.get("checkpoints", ())]
+    kept.update({name: manifests[name] for name in named if name in manifests})
     garbage.kept_datasets = len(kept)
     _unreferenced(store, manifests, kept, garbage, keep_days)
     return garbage
+
+
+def _stays(store: Store, manifest: Manifest, keep_days: float) -> bool:
+    """What no channel or run need name: crawls, and for a while checkpoints of trainings that made no model yet."""
+    if manifest.stage != STAGE:
+        return manifest.stage == "crawl"
+    written = store.folder.path(f"datasets/{STAGE}/{manifest.version}.json").stat().st_mtime
+    return time.time() - written < keep_days * _DAY
 
 
 def _runs(store: Store) -> list[tuple[str, set[str], float]]:

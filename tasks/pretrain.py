@@ -7,10 +7,14 @@ goes on from its newest checkpoint; a finished one is found by its version.
 
 from __future__ import annotations
 
+import contextlib
+import functools
 import json
 
 from data_contracts.dataset import Shard, digest_of
+from data_contracts.errors import StoreError
 from data_contracts.training import PretrainConfig
+from tasks import checkpoints
 from tasks.executors import close_pools
 from tasks.model_folder import Continued, training
 from tasks.planned import draw_schedule
@@ -28,17 +32,24 @@ def pretrain(blocks: Inputs, cfg: PretrainConfig | Continued, work: Work) -> Out
     The dataset's one shard holds the folder's files under their own names; `measures` holds the run's name and the
     final figures. Raises what tasks/trainer.py raises.
     """
-    run = f"train-{work.version}"
+    run, asked = f"train-{work.version}", {type(cfg).__name__: cfg.model_dump(mode="json")}
     folder = work.store.run_folder(run)
     made = prepared(work.store, folder, blocks, cfg)
     draw_schedule(made.cfg.optimizer, made.settings(made.cfg)["trainer"]["max_steps"], folder)
     close_pools()  # their memory and cores belong to the trainer now
+    told = {"parents": [m.handle.name for m in made.blocks], "config": asked, **pretrain.made_by}
+    publish = functools.partial(checkpoints.publish, work.store, folder, f"pretrain/{work.version}")
     try:
         train(made.cfg, made.settings, folder)
+    except BaseException:
+        with contextlib.suppress(StoreError, OSError):  # what went wrong first is what is told
+            publish(made.settings(made.cfg), told)
+        raise
     finally:
         skipped = name_documents(work.store, made.blocks, folder)
     files = {p.name: work.store.keep_file(p) for p in sorted((folder / "export").iterdir()) if p.is_file()}
     figures = json.loads((folder / "result.json").read_text(encoding="utf-8"))
     content = digest_of({name: file.sha256 for name, file in files.items()})
     figures |= {"skipped_steps": skipped} if skipped else {}
+    figures |= {"checkpoints": publish(made.settings(made.cfg), told)}
     return Output([Shard(content=content, files=files)], {"run": run, **figures})

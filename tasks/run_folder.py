@@ -92,6 +92,7 @@ def unpack(store: Store, manifest: Manifest, folder: Path) -> Path:
     """Lay out the files of a one-shard dataset under their own names, as hard links."""
     folder.mkdir(parents=True, exist_ok=True)
     for name, file in manifest.shards[0].files.items():
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)  # the shards of a checkpoint lie in a folder
         (folder / name).unlink(missing_ok=True)
         (folder / name).hardlink_to(store.path(file))
     return folder

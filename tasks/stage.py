@@ -81,6 +81,11 @@ class Stage:
         libraries = library_versions(self._libraries)
         return digest_of([self.name, self.code, libraries, _shape(self.schema), _configs(values)])
 
+    @property
+    def made_by(self) -> dict[str, Any]:
+        """Code and libraries of the stage, as in a Manifest."""
+        return {"code": self.code, "libraries": library_versions(self._libraries)}
+
     @functools.cached_property
     def code(self) -> str:
         """Fingerprint of the stage's code; computed once a process."""
@@ -110,8 +115,7 @@ class Stage:
             schema_label=self.schema if isinstance(self.schema, str) else self.schema.label,
             parents=[d.name for d in parents],
             config={k: v for cfg in _configs(values) for k, v in cfg.items()},
-            code=self.code,
-            libraries=library_versions(self._libraries),
+            **self.made_by,
             shards=output.shards,
             measures=output.measures,
             created_at=now(),

@@ -251,7 +251,7 @@ def find_input(wanted: str, kind: str, place: Place) -> Dataset:
     """
     made_by = {"corpus": "corpus", "tokenizer": "vocabulary", "blocks": "vocabulary", "model": "pretrain"}[kind]
     found = Store(place.store).open().resolve(wanted, f"{kind}/{place.name}", made_by)
-    stages = {"tokenizer": "vocab", "blocks": "encode", "model": "pretrain"}
-    if found.stage != stages.get(kind, found.stage):
-        raise ConfigError(f"{wanted} is {found.name}, and {stages[kind]} makes what is wanted here: {kind}")
+    stages = {"tokenizer": ("vocab",), "blocks": ("encode",), "model": ("pretrain", "checkpoint")}
+    if found.stage not in stages.get(kind, (found.stage,)):
+        raise ConfigError(f"{wanted} is {found.name}, and {stages[kind][0]} makes what is wanted here: {kind}")
     return found
