@@ -2,8 +2,8 @@
 
 Kept are the datasets that a channel points to (or pointed to), those of every run that is kept, every crawl (what was
 fetched cannot be made again), the checkpoints that a kept model names, all their ancestors, and the objects of all of
-these. A run is kept for `keep_days`, and so is every checkpoint and what a single job made (signatures of a shard, say),
-because the next run may find it. It refuses to start while a run uses the store.
+these. A run is kept for `keep_days`, and so is every checkpoint and what a single job made (signatures of a shard,
+say), because the next run may find it. It refuses to start while a run uses the store.
 """
 
 from __future__ import annotations

@@ -30,8 +30,17 @@ def training(folder: Path, figures: dict[str, Any]) -> Training | None:
         speed=tuple(thinned(speed)),
         schedule=tuple(table(folder / "schedule.csv")),
         sets=tuple(last_of_sets(folder / "validation_sets.csv")),
+        skipped=tuple(_skipped(folder / "skipped_documents.csv")),
         figures={**means, **figures},
     )
+
+
+def _skipped(path: Path) -> list[tuple[str, str, str, str]]:
+    """Documents of the steps that did not move the weights."""
+    if not path.is_file():
+        return []
+    with path.open(encoding="utf-8", newline="") as file:
+        return [(row["step"], row["doc_id"], row["source"], row["url"]) for row in csv.DictReader(file)]
 
 
 Points = list[tuple[float, float, float]]  # tokens seen, seconds of training, loss

@@ -193,6 +193,7 @@ class Training(Model):
     speed: tuple[dict[str, float], ...] = ()  # step, tokens_per_second
     schedule: tuple[dict[str, float], ...] = ()  # step, learning_rate, matrix_learning_rate; as planned before the run
     sets: tuple[tuple[str, float, float | None], ...] = ()  # name, loss, bits per character of each held-out set
+    skipped: tuple[tuple[str, str, str, str], ...] = ()  # step, id, source, URL: documents of steps that were spikes
     figures: dict[str, Any] = Field(default_factory=dict)
 
 

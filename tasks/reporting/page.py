@@ -33,6 +33,8 @@ FIGURES = {
     "tokens": "词元 tokens",
     "tokens_per_second": "词元/秒 tokens/s",
     "peak_share": "矩阵乘法峰值占比 share of matmul peak",
+    "chosen": "所取检查点 checkpoint taken",
+    "skipped_steps": "跳过的尖峰步 spikes that were skipped",
     "blocks_per_device": "微批, 块 blocks of a micro-batch",
     "estimated_memory_bytes": "估计内存, 字节 memory as estimated, bytes",
     "peak_memory_bytes": "实测内存峰值, 字节, 含程序库 memory at most, bytes, libraries included",

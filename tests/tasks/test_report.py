@@ -226,6 +226,22 @@ def test_curves_are_thinned_to_means_and_keep_their_end(tmp_path):
     assert curves.training(tmp_path / "nowhere", {}) is None
 
 
+def test_documents_of_skipped_steps_are_named_and_their_urls_escaped(tmp_path):
+    (tmp_path / "metrics.csv").write_text("step,loss\n1,2.5\n", encoding="utf-8")
+    rows = ["step,doc_id,source,url", "7,0123456789abcdef,law,https://example.org/<b>", "7,fedcba9876543210,poem,"]
+    (tmp_path / "skipped_documents.csv").write_text("\n".join(rows) + "\n", encoding="utf-8")
+    run = curves.training(tmp_path, {"skipped_steps": 1})
+    assert run.skipped == (
+        ("7", "0123456789abcdef", "law", "https://example.org/<b>"),
+        ("7", "fedcba9876543210", "poem", ""),
+    )
+    html = render(Facts(project="p", run="r", flow="pretraining", started_at="2026-01-01T00:00:00Z", training=run))
+    assert "https://example.org/&lt;b&gt;" in html
+    assert "fedcba9876543210" in html
+    assert "跳过的尖峰步" in html
+    assert "documents of skipped steps" not in render(told_run.a_run())
+
+
 def test_scores_are_read_as_far_as_they_are_there():
     raw = {
         "model": {"parameters": 12},
