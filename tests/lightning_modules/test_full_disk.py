@@ -12,9 +12,11 @@ from typing import Any
 
 import pytest
 
+from data_contracts.run_file import command
+from data_contracts.training import PretrainConfig
 from lightning_modules import callbacks
 from lightning_modules.checkpointing import CheckpointFolder
-from tests.lightning_modules.tiny_runs import Trained, call, write_run
+from tests.lightning_modules.tiny_runs import Trained, call, events_in, write_run
 
 pytestmark = pytest.mark.skipif(not hasattr(os, "posix_fallocate"), reason="POSIX only")
 MARGIN = 100_000  # bytes that stay free: room for tables and words, not for a checkpoint
@@ -111,3 +113,18 @@ def test_a_file_that_may_not_grow_is_a_full_disk(
     assert ended.code == 5
     assert "step-00000008.ckpt" in ended.of("error")[0]["message"]
     check_it_goes_on(run, trained)
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(600)
+def test_a_checkpoint_of_shards_that_does_not_fit_is_told_and_leaves_nothing(corpus: Any, tmp_path: Path) -> None:
+    run = write_run(corpus, tmp_path / "run", strategy="fsdp")
+    words = command(PretrainConfig(strategy="fsdp"), run)
+    limited = ["bash", "-c", f'ulimit -f {MARGIN // 1024}; exec "$@"', "bash", *words]
+    ended = subprocess.run(limited, capture_output=True, check=False, env={**os.environ, "OMP_NUM_THREADS": "1"})
+    told = events_in(ended.stdout.decode())
+    assert ended.returncode == 5, ended.stderr.decode()[-2000:]
+    [error] = [e for e in told if e["event"] == "error"]
+    assert "step-00000004.ckpt" in error["message"]
+    assert "goes on from them" in error["message"]
+    assert [p.name for p in (run.parent / "checkpoints").iterdir()] == []

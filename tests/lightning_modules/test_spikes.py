@@ -18,6 +18,7 @@ from data_contracts.block_sets import BlockFiles
 from lightning_modules import callbacks, spikes
 from lightning_modules.checkpointing import CheckpointFolder
 from lightning_modules.spikes import SKIPPED, Level
+from tests.lightning_modules.test_programs import finish, losses
 from tests.lightning_modules.tiny_runs import BLOCK, Corpus, call, token_file, write_run
 
 FIGURES = st.floats(0.5, 20)
@@ -136,3 +137,18 @@ def test_no_optimizer_moves_without_gradients(
     states = [state_at(tmp_path, step)["state_dict"] for step in (2, 3, 5)]
     assert all(torch.equal(states[1][name], states[2][name]) for name in states[1])
     assert any(not torch.equal(states[0][name], states[1][name]) for name in states[1])
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(900)
+def test_two_processes_with_shards_skip_what_one_skips(planted: Corpus, tmp_path: Path) -> None:
+    still = {"model": {"layers": 2, "heads": 2, "width": 32, "dropout": 0.0}, "checkpoints_kept": 1}
+    one = run(planted, tmp_path / "one", **still)
+    assert call("fit", "--config", str(one)).code == 0
+    two = run(planted, tmp_path / "two", **still, strategy="fsdp", devices=2)
+    finish(two, devices=2)
+    found = [[(row["step"], row["over"], row["blocks"]) for row in skipped(f.parent)] for f in (one, two)]
+    assert found[0]
+    assert found[0] == found[1]
+    tables = [losses(f) for f in (one, two)]
+    assert [float(x) for x in tables[1]] == pytest.approx([float(x) for x in tables[0]], rel=1e-6)
