@@ -109,6 +109,7 @@ def test_an_interrupted_run_saves_its_checkpoint_and_leaves_no_process(
     assert "Traceback" not in told.err
     assert roads.left_after(store, 5) == []
     (run,) = [p.parent for p in tables]
+    assert (run / "train.log").read_text(encoding="utf-8").count('"train_start"') == 1, "a cancel was tried again"
     last = int((run / "metrics.csv").read_text(encoding="utf-8").splitlines()[-1].split(",")[0])
     index = json.loads((run / "checkpoints" / "index.json").read_text(encoding="utf-8"))
     assert index["newest"] == f"step-{last:08d}.ckpt", "steps after the last checkpoint were lost"
