@@ -96,6 +96,9 @@ class TrainingCLI(LightningCLI):
             warnings.filterwarnings("ignore", message="Be aware that when using `ckpt_path`, callbacks")
             if found is None:
                 raise StoreError(f"no readable checkpoint in {folder / 'checkpoints'}; run fit first")
+        elif not config.data.init_args.validation:
+            message = "没有验证集, 只报告训练损失 (no validation split: raise encode.validation_ratio to have one)"
+            emit("warning", kind="no_validation", message=message)
         if found is not None:
             refuse_another_model(found.path, config.model.init_args.as_dict())
             config.ckpt_path, config.weights_only = str(found.path), True

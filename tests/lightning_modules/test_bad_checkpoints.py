@@ -89,6 +89,14 @@ def test_a_checkpoint_that_is_cut_short_is_passed_over(unfinished: Path, indexed
     assert json.loads((folder / INDEX).read_text(encoding="utf-8"))["newest"] == NEWEST
 
 
+def test_an_empty_validation_set_is_named_at_once(corpus: Any, tmp_path: Path) -> None:
+    bare = [shard.model_copy(update={"validation": None}) for shard in corpus.shards]
+    ended = call("fit", "--config", str(write_run(corpus._replace(shards=bare), tmp_path, duration="2 steps")))
+    assert ended.code == 0
+    assert [e["event"] for e in ended.events if e.get("kind") == "no_validation"] == ["warning"]
+    assert [e["event"] for e in ended.events].index("warning") < [e["event"] for e in ended.events].index("train_start")
+
+
 def test_a_number_of_processes_that_does_not_divide_is_said_before_any_starts(corpus: Any, tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match=r"tokens_per_step 256 is not a multiple of 384 = .* devices 3"):
         settings(corpus, tmp_path, devices=3)
