@@ -46,7 +46,10 @@ def check_devices(accelerator: str, processes: int) -> None:
 def free_bytes(device: torch.device, processes: int) -> int | None:
     """What each of `processes` processes of this machine may still take of its device; None where nothing tells."""
     if device.type == "cuda":
-        return int(torch.cuda.mem_get_info(device)[0])
+        kept = torch.cuda.memory_reserved(device) - torch.cuda.memory_allocated(
+            device
+        )  # by torch, for its next tensors
+        return int(torch.cuda.mem_get_info(device)[0]) + kept
     found = [size for size in (_available(), _of_group()) if size is not None]
     return min(found) // processes if found else None
 

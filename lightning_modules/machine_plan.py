@@ -40,7 +40,7 @@ def machine_plan(config: Any, device: torch.device) -> dict[str, Any]:
     Where the plan says how many blocks a micro-batch has, the config is changed to it.
 
     Raises:
-        ConfigError: ids beyond the vocabulary.
+        ConfigError: ids beyond the vocabulary, or a run that does not fit into the memory that is free.
     """
     path = Path(config.run.folder) / PLAN
     if os.environ.get("RANK", "0") == "0":
@@ -102,6 +102,7 @@ def _measured(config: Any, device: torch.device) -> dict[str, Any]:
     half = plan["precision"] == "bf16"
     if run.find_blocks:
         plan |= found_blocks(config, device, half)
+    plan["memory"] = Fitting(config, device, half).checked(None)  # before anything of this size is timed
     batches = MicroBatches(config, device, half, config.data.init_args.blocks_per_device)
     if run.minutes is not None:
         plan["micro_batch_seconds"] = batches.seconds()

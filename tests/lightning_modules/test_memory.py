@@ -108,7 +108,8 @@ def test_a_run_that_cannot_fit_is_refused_with_the_micro_batch_that_fits(
     corpus: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(fitting, "free_bytes", lambda *_: 2_500_000)
-    run = write_run(corpus, tmp_path, blocks_per_device=8)
+    monkeypatch.setattr("lightning_modules.micro_batches.MicroBatches._timed", lambda *_: pytest.fail("it was tried"))
+    run = write_run(corpus, tmp_path, blocks_per_device=8, duration="5 minutes")  # which would be timed
     ended = call("fit", "--config", str(run))
     assert ended.code == 2
     message = ended.of("error")[0]["message"]
