@@ -64,8 +64,19 @@ def vocabulary(
 
 
 @app.command()
-def pretrain(config: Config, overrides: Set = []) -> None:
-    """预训练 the latest blocks -> model."""
+def pretrain(
+    config: Config,
+    overrides: Set = [],
+    budget: Annotated[
+        str, typer.Option(help="只建议这段时间内训练什么, 如 60m, 8h (only propose what to train in such a time)")
+    ] = "",
+    accept: Annotated[bool, typer.Option("--accept", help="照建议训练 (train what --budget proposes)")] = False,
+) -> None:
+    """预训练 the latest blocks -> model; with --budget, what to train in a time."""
+    if budget:
+        from deployments.budgeting import propose
+
+        raise typer.Exit(propose(config, overrides, budget, accept))
     _run("pretraining", config, overrides)
 
 
