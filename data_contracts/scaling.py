@@ -43,6 +43,7 @@ class ScalingCurve(Model):
 
 REFERENCE = ScalingCurve(floor=4.322, size_term=0.3623, size_exponent=0.5274, data_term=0.6196, data_exponent=0.6319)
 FITTED_PARAMETERS, FITTED_TOKENS = (1.9e6, 13.7e6), (3e6, 20e6)
+CALIBRATED_TOKENS = 300_000  # fewer say little: the loss of a run so short is that of its first steps
 WIDTHS = (64, 128, 192, 256, 320, 384, 448, 512, 640, 768, 1024, 1280, 1536, 2048)
 
 

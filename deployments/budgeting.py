@@ -21,7 +21,7 @@ from data_contracts.config_file import load
 from data_contracts.dataset import Dataset
 from data_contracts.errors import ConfigError
 from data_contracts.network import NetworkConfig, parameters
-from data_contracts.scaling import FITTED_PARAMETERS, FITTED_TOKENS, REFERENCE, ladder
+from data_contracts.scaling import CALIBRATED_TOKENS, FITTED_PARAMETERS, FITTED_TOKENS, REFERENCE, ladder
 from data_contracts.training import PretrainConfig
 from data_contracts.units import human
 from deployments.display import bars, screen
@@ -77,7 +77,8 @@ class _Proxies:
         if not reached:
             raise ConfigError("--budget: these blocks have no validation split; raise encode.validation_ratio")
         expected = REFERENCE.bits_per_char(self.parameters(smallest), tokens)
-        factor = reached / expected
+        counts = tokens >= CALIBRATED_TOKENS
+        factor = reached / expected if counts else 1.0
         curve, speeds = REFERENCE.times(factor), {smallest: float(figures["tokens_per_second"])}
         for _ in range(MOST_TIMED):
             found = candidates(curve, speeds, minutes * 60, self.vocab_size, self.block_tokens, self.train_tokens)
@@ -89,7 +90,8 @@ class _Proxies:
         return {
             "blocks": self.blocks[0], "minutes": minutes, "candidates": found, "best": first, "proposed": proposed,
             "factor": factor, "calibration": {"parameters": self.parameters(smallest), "tokens": tokens,
-                                              "bits_per_char": reached, "expected": expected},
+                                              "bits_per_char": reached, "expected": expected,
+                                              "counts": counts},
             "train_tokens": self.train_tokens, "outside": _outside(first),
         }  # fmt: skip
 
@@ -127,6 +129,13 @@ def _show(told: dict[str, Any], cfg: EverythingConfig) -> None:
             f"{one.bits_per_char:.2f} bits per character expected",
         )
     )
+    if not told["calibration"]["counts"]:
+        screen.print(
+            both(
+                "时间太短, 没有看出这些文本离参考语料多远; 预计是参考语料的",
+                "the time is too short to tell how far this text lies from the reference text; expected is that of the latter",
+            )
+        )
     if told["outside"]:
         screen.print(
             both("远在拟合范围之外, 预计只是外推", "far outside the fitted runs: the expectation is an extrapolation")

@@ -57,7 +57,7 @@ def by_parameters(told: dict[str, Any]) -> Any:
         scale=alt.Scale(type="log", nice=False, padding=30),
         axis=alt.Axis(format="~s", grid=False, tickCount=5),
     )
-    y = alt.Y("bits:Q", title="预计每字比特数 expected bits per character", scale=alt.Scale(zero=False))
+    y = alt.Y("bits:Q", title="比特/字 bits per character", scale=alt.Scale(zero=False))
     line = drawn(rows).mark_line(color=KEPT, strokeWidth=1.6).encode(x=x, y=y)
     timed = drawn([r for r in rows if r["measured"]]).mark_point(color=KEPT, filled=True, size=45, opacity=1)
     guessed = drawn([r for r in rows if not r["measured"]]).mark_point(color=QUIET, filled=True, size=45, opacity=1)
