@@ -21,6 +21,7 @@ from data_contracts.network import NetworkConfig, Objective
 from data_contracts.optimizers import OptimizerConfig, learning_rate_share
 from lightning_modules.architectures import Cost, Tokens, built, cost_of, hugging_face_config, recompute_layers
 from lightning_modules.block_files import IGNORED, Batch
+from lightning_modules.cross_entropy import summed_nats
 from lightning_modules.foreign import foreign_config, loaded, refuse_leak
 from lightning_modules.optimizers import optimizer_of, schedule
 from lightning_modules.strategies import shard, summed
@@ -119,12 +120,8 @@ class LanguageModel(pl.LightningModule):
     def _summed_loss(self, batch: Batch, smoothing: float = 0.0) -> tuple[torch.Tensor, torch.Tensor]:
         """() loss to be minimized, and (2,) sums: nats without smoothing, and targets counted."""
         logits, targets, _ = self.predicted(batch)  # (N, V), (N,)
-        kept: dict[str, Any] = {"ignore_index": IGNORED, "reduction": "sum"}
-        nats = functional.cross_entropy(logits, targets, **kept)
-        sums = torch.stack([nats.detach().double(), (targets != IGNORED).sum().double()])
-        if smoothing:
-            return functional.cross_entropy(logits, targets, label_smoothing=smoothing, **kept), sums
-        return nats, sums
+        nats, loss = summed_nats(logits, targets, smoothing)
+        return loss, torch.stack([nats.double(), (targets != IGNORED).sum().double()])
 
     def training_step(self, batch: Batch, batch_idx: int) -> torch.Tensor:
         """Loss in nats, divided by as many targets as the positions of the micro-batch have on average.

@@ -2,8 +2,8 @@
 
 Forward and backward of one micro-batch (two where a step has more) run on fake tensors of the network itself: every
 operation says what it would make, nothing is computed, and what is alive is counted. So the activations of any
-architecture are counted, with or without recomputation, in fp32 or under autocast, with the fp32 logits and their
-gradient, which are most of it for a large vocabulary. The optimizer's state follows from its name.
+architecture are counted, with or without recomputation, in fp32 or under autocast, with the fp32 logits, which
+are most of it for a large vocabulary. The optimizer's state follows from its name.
 
 What is shared is divided: by all processes under fsdp (but for the layers that are gathered), and under tp the fake
 network has as many heads as one process has. ddp keeps every gradient a second time, in the buckets that it sums. A

@@ -9,7 +9,7 @@ import numpy as np
 from scipy.optimize import least_squares
 
 from data_contracts.network import NetworkConfig, flops_per_token, parameters
-from data_contracts.scaling import UNIT_PARAMETERS, UNIT_TOKENS, ScalingCurve, ladder
+from data_contracts.scaling import EXPONENT, UNIT_PARAMETERS, UNIT_TOKENS, ScalingCurve, ladder
 
 TRAINING_SHARE = 0.95  # of the time; validation, checkpoints, samples and the export take the rest
 WORTHY_EPOCHS = 4.0  # repeated so often, text is nearly as good as new (Muennighoff et al. 2023)
@@ -37,28 +37,24 @@ class Candidate(NamedTuple):
 
 
 def fitted(runs: Sequence[Trained], recipe: str) -> ScalingCurve:
-    """The curve of one recipe: exponents of all runs together, other recipes the same curve times a factor.
+    """The curve of one recipe, by all runs together: that of other recipes is the same times a factor.
 
     Least squares of relative errors. ValueError for fewer runs than unknowns.
     """
     others = sorted({run.recipe for run in runs} - {recipe})
-    if len(runs) < 6 + len(others):
-        raise ValueError(f"{len(runs)} runs do not determine {6 + len(others)} values")
-    size = np.array([run.parameters for run in runs]) / UNIT_PARAMETERS
-    data = np.array([run.tokens for run in runs]) / UNIT_TOKENS
+    if len(runs) < 3 + len(others):
+        raise ValueError(f"{len(runs)} runs do not determine {3 + len(others)} values")
+    size = (np.array([run.parameters for run in runs]) / UNIT_PARAMETERS) ** -EXPONENT
+    data = (np.array([run.tokens for run in runs]) / UNIT_TOKENS) ** -EXPONENT
     found = np.array([run.bits_per_char for run in runs])
     which = np.array([others.index(run.recipe) + 1 if run.recipe != recipe else 0 for run in runs])
 
     def error(x: np.ndarray) -> np.ndarray:
-        told = x[0] + x[1] * size ** -x[2] + x[3] * (data + x[5]) ** -x[4]
-        return np.asarray(told * np.concatenate([[1.0], x[6:]])[which] / found - 1.0)
+        told = (x[0] + x[1] * size + x[2] * data) * np.concatenate([[1.0], x[3:]])[which]
+        return np.asarray(told / found - 1.0)
 
-    start = [3.0, 1.0, 0.3, 1.0, 0.3, 0.05, *(1.0 for _ in others)]
-    low = [0.0, 0.0, 0.05, 0.0, 0.05, 0.0, *(0.5 for _ in others)]
-    high = [9.0, 9.0, 1.5, 9.0, 1.5, 0.5, *(2.0 for _ in others)]
-    x = least_squares(error, start, bounds=(low, high)).x
-    names = ("floor", "size_term", "size_exponent", "data_term", "data_exponent")
-    return ScalingCurve(**dict(zip(names, x, strict=False)), early_tokens=x[5] * UNIT_TOKENS)
+    x = least_squares(error, [3.0, 1.0, 1.0, *(1.0 for _ in others)], bounds=(0.0, np.inf)).x
+    return ScalingCurve(floor=x[0], size_term=x[1], data_term=x[2])
 
 
 def candidates(

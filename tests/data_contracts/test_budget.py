@@ -21,13 +21,11 @@ def test_a_time_is_read(text, minutes):
 
 @pytest.mark.parametrize("text", ["", "60", "soon", "0m", "30s", "-5m"])
 def test_what_is_no_time_is_said(text):
-    with pytest.raises(ConfigError, match="write \"60m\""):
+    with pytest.raises(ConfigError, match='write "60m"'):
         minutes_of(text)
 
 
-@given(
-    tokens=st.floats(1e5, 1e12), block_tokens=st.sampled_from([64, 100, 256, 1000, 4096]), devices=st.integers(1, 8)
-)
+@given(tokens=st.floats(1e5, 1e12), block_tokens=st.sampled_from([64, 100, 256, 1000, 4096]), devices=st.integers(1, 8))
 def test_a_step_is_whole_micro_batches_for_any_time_and_any_devices(tokens, block_tokens, devices):
     made = chosen(PretrainConfig(devices=devices), SMALL, tokens, block_tokens)
     assert accumulation_of(made, block_tokens) >= 1  # refuses what does not divide

@@ -75,13 +75,14 @@ def test_activations_grow_with_rows_and_shrink_when_layers_are_run_again() -> No
     assert many.activations == pytest.approx(4 * few.activations, rel=0.1)
     assert single(16, activation_checkpointing=True).activations < 0.7 * many.activations
     logits = 16 * 64 * 2000 * 4
-    assert many.activations > 2 * logits  # their log-softmax and its gradient, in fp32
+    assert many.activations > logits  # in fp32
 
 
 def test_the_logits_of_a_large_vocabulary_are_counted() -> None:
     rows, more = 4, 30_000
     grown = single(rows, vocab=2000 + more).activations - single(rows).activations
-    assert grown == pytest.approx(3 * rows * 64 * more * 4, rel=0.05)  # logits, log-softmax, gradient
+    # The logits, which become their own gradient, and for a moment a second gradient of the head.
+    assert grown == pytest.approx((rows * 64 + SHAPE["width"]) * more * 4, rel=0.05)
 
 
 def test_shards_and_buckets() -> None:

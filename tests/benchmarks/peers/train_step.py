@@ -95,7 +95,11 @@ def nanogpt(spec: dict[str, Any], compiled: bool) -> Made:
     )
     network = model.GPT(config)
     called = torch.compile(network) if compiled else network
-    return network, lambda x, y: called(x, y.contiguous())[1], network.configure_optimizers(0.1, 6e-4, (0.9, 0.95), "cpu")
+    return (
+        network,
+        lambda x, y: called(x, y.contiguous())[1],
+        network.configure_optimizers(0.1, 6e-4, (0.9, 0.95), "cpu"),
+    )
 
 
 def main(kind: str, spec: dict[str, Any]) -> None:
