@@ -1,4 +1,4 @@
-"""预算 budget: a time for training, and the settings of the runs that spend it. The curve: data_contracts/scaling.py."""
+"""预算 budget: a time for training, and the settings of the runs that spend it (curve: data_contracts/scaling.py)."""
 
 from __future__ import annotations
 

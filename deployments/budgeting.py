@@ -133,7 +133,7 @@ def _show(told: dict[str, Any], cfg: EverythingConfig) -> None:
         screen.print(
             both(
                 "时间太短, 没有看出这些文本离参考语料多远; 预计是参考语料的",
-                "the time is too short to tell how far this text lies from the reference text; expected is that of the latter",
+                "too short to tell how far this text lies from the reference text; expected is that of the latter",
             )
         )
     if told["outside"]:
