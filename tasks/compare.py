@@ -60,12 +60,12 @@ def compare(
     beside = {titles[side]: by_side[side] for side in titles if side != decides and by_side[side][0].height}
     found = Comparison(
         contest=contest(entrants, resamples=cfg.resamples, beside=beside),
-        proof=prove(by_side[decides], cfg),
+        proof=prove(by_side[decides], cfg, [float(e.measures["tokens"]) for e in entrants if "tokens" in e.measures]),
         notes=tuple(left_out(told)),
     )
     file = store.put_bytes(found.model_dump_json(indent=1).encode())
     zh, en = sentences(found.proof)
-    measures = {**found.proof.model_dump(exclude={"names", "seeds", "figures"}), "verdict": f"{zh} {en}"}
+    measures = {**found.proof.model_dump(exclude={"names", "seeds", "figures", "tokens"}), "verdict": f"{zh} {en}"}
     return Output([Shard(content=file.sha256, files={COMPARISON: file})], measures)
 
 

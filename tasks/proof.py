@@ -12,10 +12,12 @@ import polars as pl
 
 from data_contracts.comparison import CompareConfig
 from data_contracts.model import Model
+from data_contracts.units import human
 from tasks.contest import SEED, TOO_FEW, common
 from tasks.transforms.paired_bootstrap import estimate, resampled, with_training_noise
 
 ALPHA = 0.05
+ALIKE = 1.02  # training tokens of one side by the other's: more is said
 FEW = 30  # documents: with fewer the percentiles of a bootstrap are too narrow (Hesterberg 2015, 2.3)
 
 
@@ -33,6 +35,7 @@ class Proof(Model):
     chars: int
     document_error: float  # standard error over documents
     seed_deviation: float | None = None  # standard deviation between seeds; none for one seed
+    tokens: tuple[float, float] | None = None  # training tokens, mean over the seeds, where they differ
 
     @property
     def better(self) -> int | None:
@@ -40,8 +43,11 @@ class Proof(Model):
         return None if self.p >= ALPHA or self.documents < TOO_FEW else int(self.difference > 0)
 
 
-def prove(answers: Sequence[pl.DataFrame], cfg: CompareConfig) -> Proof:
-    """`answers` (digest, bits, chars) of the first corpus's models by seed, then of the second's."""
+def prove(answers: Sequence[pl.DataFrame], cfg: CompareConfig, tokens: Sequence[float] = ()) -> Proof:
+    """`answers` (digest, bits, chars) of the first corpus's models by seed, then of the second's.
+
+    `tokens` are those that each was trained for: minutes on a busy machine are more for one than for the other.
+    """
     both = common(answers, ("chars",), "bits")
     amounts = both.select(str(i) for i in range(len(answers))).to_numpy()
     weights = both["chars"].cast(pl.Float64).to_numpy()
@@ -66,7 +72,16 @@ def prove(answers: Sequence[pl.DataFrame], cfg: CompareConfig) -> Proof:
         chars=int(weights.sum()),
         document_error=error,
         seed_deviation=deviation,
+        tokens=_apart(tokens, half),
     )
+
+
+def _apart(tokens: Sequence[float], half: int) -> tuple[float, float] | None:
+    """The mean training tokens of both sides where they are not about the same."""
+    if len(tokens) != 2 * half:
+        return None
+    sides = sum(tokens[:half]) / half, sum(tokens[half:]) / half
+    return sides if max(sides) > ALIKE * min(sides) else None
 
 
 def sentences(found: Proof) -> tuple[str, str]:
@@ -97,21 +112,28 @@ def sentences(found: Proof) -> tuple[str, str]:
 
 def noise(found: Proof) -> str:
     """What the interval holds, and what it does not."""
-    few = (
-        f" 只有 {found.documents} 篇文档, 区间偏窄。Only {found.documents} documents: the interval is too narrow."
-        if found.documents < FEW
-        else ""
-    )
+    more = ""
+    if found.documents < FEW:
+        more += (
+            f" 只有 {found.documents} 篇文档, 区间偏窄。Only {found.documents} documents: the interval is too narrow."
+        )
+    if found.tokens:
+        a, b = (human(n) for n in found.tokens)
+        more += (
+            f" 双方训练的词元不同 ({a} 与 {b}): 机器忙闲不均时, 分钟相同词元不同; --duration 用词元或步数更公平。"
+            f"The sides were trained for {a} and {b} tokens: on a machine that does other things minutes are not "
+            "tokens; give --duration in tokens or steps."
+        )
     if found.seed_deviation is None:
         return (
             "每份语料只训练了一次: 区间包含文档之间的差异, 不包含训练的噪声; --seeds 3 会把它算进去。"
             "One training run a side: the interval holds the differences between documents, not the noise of training; "
-            "--seeds 3 adds that." + few
+            "--seeds 3 adds that." + more
         )
     return (
         f"每份语料训练 {len(found.seeds)} 次: 种子之间的标准差 {found.seed_deviation:.4f} 比特/字, 文档的标准误 "
         f"{found.document_error:.4f}; 区间和 p 值包含两者 (Welch 与 Satterthwaite)。"
         f"{len(found.seeds)} training runs a side: {found.seed_deviation:.4f} bits per character of standard deviation "
         f"between seeds, a standard error of {found.document_error:.4f} over documents; interval and p-value hold both."
-        + few
+        + more
     )

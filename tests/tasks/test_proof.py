@@ -59,6 +59,14 @@ def test_noise_between_seeds_can_take_a_verdict_back():
     assert f"{wild.seed_deviation:.4f}" in noise(wild)
 
 
+def test_sides_that_were_not_trained_for_the_same_tokens_are_said():
+    answers = [told.documents(b, seed=30 + i) for i, b in enumerate((0.0, 0.2))]
+    cfg = CompareConfig(names=("甲", "乙"), seeds=(1,), resamples=500)
+    assert "252K and 520K tokens" in noise(prove(answers, cfg, [251_904, 520_192]))
+    assert "tokens:" not in noise(prove(answers, cfg, [500_000, 501_000]))
+    assert prove(answers, cfg).tokens is None
+
+
 def test_few_documents_are_said_and_a_handful_decides_nothing():
     assert "interval is too narrow" in noise(proof(0.0, 0.5, count=20))
     assert proof(0.0, 0.5, count=20).better == 1
