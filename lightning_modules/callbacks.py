@@ -44,6 +44,7 @@ class TrainingRecord(Callback):
         self._pending: deque[tuple[int, torch.Tensor]] = deque()
         self._seen_step = 0
         self._curves: Curves | None = None
+        self._per_second = 0.0  # tokens, at the last report
 
     def state_dict(self) -> dict[str, Any]:
         """Seconds of training so far."""
@@ -128,6 +129,9 @@ class TrainingRecord(Callback):
 
     def _report(self, step: int, max_steps: int, figures: dict[str, Any], elapsed: float) -> None:
         per_second = (self._tokens_before(step) - self._tokens_before(self._clock_step)) / max(elapsed, 1e-9)
+        if elapsed < REPORT_SECONDS and self._per_second:
+            per_second = self._per_second  # the last steps of a GPU are read at once: no time lies between them
+        self._per_second = per_second
         share = per_second * self._token_flops / self._peak
         self.train_seconds += elapsed
         self.speed.add(step, per_second, share)

@@ -89,10 +89,13 @@ class LanguageModel(pl.LightningModule):
         self.held_out_by_set: dict[str, dict[str, float]] = {}
 
     def configure_model(self) -> None:
-        """Build the network from the seed or the folder alone; divide and shard it on a device mesh. Idempotent."""
+        """Build the network from the seed or the folder alone; shard it on a device mesh. Idempotent.
+
+        On the CPU, wherever it will be trained: Lightning builds on the device, whose generator draws other weights.
+        """
         if "network" in self._modules:
             return
-        with torch.random.fork_rng():
+        with torch.random.fork_rng(), torch.device("cpu"):
             torch.manual_seed(self.seed)
             if self.folder is None:
                 self.network = built(self.config, self.objective)
