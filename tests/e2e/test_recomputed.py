@@ -36,14 +36,19 @@ def folder(tmp_path: Path) -> Path:
     return made
 
 
+def jobs_with(store: Path, stage: str, file: str) -> int:
+    """Records of a stage's finished jobs that made such a file."""
+    return sum(f'"{file}"' in p.read_text(encoding="utf-8") for p in (store / "shards" / stage).iterdir())
+
+
+def shard_jobs(store: Path) -> dict[str, int]:
+    """Finished jobs that made rows, by row-wise stage; what `segment` adds up of all shards is none."""
+    return {stage: jobs_with(store, stage, KEPT) for stage in ROW_WISE}
+
+
 def jobs(store: Path) -> dict[str, int]:
-    """Records of finished jobs, by stage."""
+    """Records of all finished jobs, by stage."""
     return {p.name: len(list(p.iterdir())) for p in (store / "shards").iterdir()}
-
-
-def dedup_jobs_with(store: Path, file: str) -> int:
-    """Records of dedup's jobs that made such a file."""
-    return sum(f'"{file}"' in p.read_text(encoding="utf-8") for p in (store / "shards" / "dedup").iterdir())
 
 
 def remade(told: dict[str, tuple[str, bool]]) -> set[str]:
@@ -67,14 +72,14 @@ def test_a_threshold_recomputes_its_stage_and_those_below(folder: Path, tmp_path
 def test_one_more_file_costs_one_shard_of_every_row_wise_stage(folder: Path, tmp_path: Path):
     store = tmp_path / "store"
     first = walk(folder, store)
-    before, per_shard = jobs(store), {file: dedup_jobs_with(store, file) for file in (CARDS, KEPT)}
-    assert {stage: before[stage] for stage in ROW_WISE} == dict.fromkeys(ROW_WISE, FILES)
+    before, per_shard = shard_jobs(store), {file: jobs_with(store, "dedup", file) for file in (CARDS, KEPT)}
+    assert before == dict.fromkeys(ROW_WISE, FILES)
     assert per_shard == {CARDS: FILES, KEPT: FILES}
     write_file(folder, FILES)
     second = walk(folder, store)
-    added = {stage: count - before[stage] for stage, count in jobs(store).items()}
-    assert {stage: added[stage] for stage in ROW_WISE} == dict.fromkeys(ROW_WISE, 1)
-    signed_and_marked = {file: dedup_jobs_with(store, file) - count for file, count in per_shard.items()}
+    added = {stage: count - before[stage] for stage, count in shard_jobs(store).items()}
+    assert added == dict.fromkeys(ROW_WISE, 1)
+    signed_and_marked = {file: jobs_with(store, "dedup", file) - count for file, count in per_shard.items()}
     assert signed_and_marked == {CARDS: 1, KEPT: 1}, "the new shard alone; no other shard lost a row"
     assert all(second[stage][0] != first[stage][0] for stage in (*ROW_WISE, *GLOBAL))
 
