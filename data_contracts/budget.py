@@ -46,7 +46,9 @@ def chosen(cfg: PretrainConfig, network: NetworkConfig, tokens: float, block_tok
             "optimizer": optimizer_for(tokens, per_step),
             "duration": Duration(amount=steps, unit="steps"),
             "tokens_per_step": per_step,
-            "blocks_per_device": _blocks_per_device(per_step // (block_tokens * data), block_tokens),
+            "blocks_per_device": "auto"
+            if cfg.blocks_per_device == "auto"
+            else _blocks_per_device(per_step // (block_tokens * data), block_tokens),
             "steps_between_checkpoints": max(50, steps // 20),
             "steps_between_validations": max(50, steps // 20),
         }

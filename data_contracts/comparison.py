@@ -18,7 +18,8 @@ from data_contracts.model import Model
 from data_contracts.training import PretrainConfig
 from data_contracts.units import DurationField
 
-MAY_DIFFER = frozenset({*CorpusStages.model_fields, "mixture", "name", "workers", "report", "convert", "vectors"})
+NO_MATTER = frozenset({"name", "workers", "report", "convert", "vectors"})  # change nothing of a trained model
+MAY_DIFFER = frozenset({*CorpusStages.model_fields, "mixture"}) | NO_MATTER
 
 
 class ExamConfig(Model):
@@ -68,9 +69,7 @@ class ComparisonConfig(Place):
                 "不止语料不同 the configs differ in more than the corpus; make these alike, or give both by --set:"
                 f"\n  {told}"
             )
-        if not any(
-            key.partition(".")[0] not in ("name", "workers", "report", "convert", "vectors") for key, _, _ in found
-        ):
+        if all(key.partition(".")[0] in NO_MATTER for key, _, _ in found):
             raise ValueError("两份配置的语料相同 the two configs describe the same corpus; there is nothing to compare")
         if (self.duration or self.a.pretrain.duration).unit == "epochs":
             raise ValueError(

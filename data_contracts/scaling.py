@@ -8,9 +8,9 @@ found. Free exponents fit our few small runs little better (0.23 against 0.49 % 
 propose 750M parameters and only 319M tokens for an hour of a large GPU.
 
 REFERENCE is fitted (tasks/transforms/scaling.py) to 17 runs of 1.9M to 13.7M parameters on 1M to 20M tokens of a mixed
-Chinese text of 67 million characters, vocabulary 8,000, at most one epoch; the runs are a table in the tests. On other
-text the floor is another, so a curve is scaled by a run on it; far outside those sizes it is an extrapolation, and is
-called one.
+Chinese text of 67 million characters, vocabulary 8,000, at most one epoch. 16 of them were made on a GPU, by another
+program with the same rules; they are a table in the tests. On other text the floor is another, so a curve is scaled by
+a run on it; far outside those sizes it is an extrapolation, and is called one.
 """
 
 from __future__ import annotations

@@ -76,7 +76,7 @@ class _Proxies:
         tokens, reached = float(figures["tokens"]), figures["validation_bits_per_char"]
         if not reached:
             raise ConfigError("--budget: these blocks have no validation split; raise encode.validation_ratio")
-        expected = REFERENCE.bits_per_char(self.parameters(smallest), tokens)
+        expected = REFERENCE.bits_per_char(parameters(smallest, self.vocab_size, self.block_tokens), tokens)
         counts = tokens >= CALIBRATED_TOKENS
         factor = reached / expected if counts else 1.0
         curve, speeds = REFERENCE.times(factor), {smallest: float(figures["tokens_per_second"])}
@@ -89,15 +89,9 @@ class _Proxies:
         proposed = chosen(self.cfg.pretrain, first.network, first.tokens, self.block_tokens)
         return {
             "blocks": self.blocks[0], "minutes": minutes, "candidates": found, "best": first, "proposed": proposed,
-            "factor": factor, "calibration": {"parameters": self.parameters(smallest), "tokens": tokens,
-                                              "bits_per_char": reached, "expected": expected,
-                                              "counts": counts},
-            "train_tokens": self.train_tokens, "outside": _outside(first),
+            "factor": factor, "outside": _outside(first),
+            "calibration": {"tokens": tokens, "bits_per_char": reached, "expected": expected, "counts": counts},
         }  # fmt: skip
-
-    def parameters(self, network: NetworkConfig) -> int:
-        """Parameters of a network with this vocabulary."""
-        return parameters(network, self.vocab_size, self.block_tokens)
 
     def trained(self, network: NetworkConfig, minutes: float) -> dict[str, Any]:
         """The figures of a run that measures; found again when it ran before."""

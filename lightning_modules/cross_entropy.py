@@ -3,8 +3,8 @@
 torch keeps the log-probabilities, makes a gradient of them that is zero but for the targets, and from both the gradient
 of the logits: three tensors of the logits' size, each written and read from main memory. The gradient of a sum of
 losses is known in the forward pass, p - y, so here a few rows at a time become their own gradient where they lie, while
-they are in the cache. On a CPU with 8,192 tokens of vocabulary that took a twentieth off a whole training step
-(tests/benchmarks/bench_cross_entropy.py).
+they are in the cache. On one core 1,024 positions of
+8,192 tokens take 28 ms in place of 74 (tests/benchmarks/bench_cross_entropy.py).
 """
 
 from __future__ import annotations
@@ -68,6 +68,8 @@ def summed_nats(
     if not (torch.is_grad_enabled() and logits.requires_grad):
         kept: dict[str, Any] = {"ignore_index": IGNORED, "reduction": "sum"}
         nats = torch.nn.functional.cross_entropy(logits, targets, **kept)
+        if not smoothing:
+            return nats, nats
         return nats, torch.nn.functional.cross_entropy(logits, targets, label_smoothing=smoothing, **kept)
     found: tuple[torch.Tensor, torch.Tensor] = _SummedNats.apply(logits, targets, smoothing)  # type: ignore[no-untyped-call]
     return found

@@ -44,6 +44,10 @@ def test_what_the_user_decided_elsewhere_stays():
     assert (made.seed, made.devices, made.strategy, made.precision) == (7, 2, "ddp", "32")
 
 
+def test_a_micro_batch_that_is_to_be_found_stays_so():
+    assert chosen(PretrainConfig(blocks_per_device="auto"), SMALL, 2e7, 256).blocks_per_device == "auto"
+
+
 def test_the_rates_are_those_that_were_tried():
     few, many = optimizer_for(8e6, 4096), optimizer_for(2e7, 4096)
     assert (few.learning_rate, few.matrix_learning_rate) == (0.006, 0.02)
