@@ -48,6 +48,7 @@ TABLE, IDS, BITS = "table.parquet", "ids.bin", "begins.bits"  # what encoding le
 _TABLE = {
     "doc_id": pl.String(),
     "source": pl.String(),
+    "place": pl.Float64(),  # which decides its split
     "quality": pl.Float64(),
     "chars": pl.Int64(),
     "tokens": pl.Int64(),
@@ -115,6 +116,7 @@ def encode_shard(room: Room, source: File, tokenizer: File) -> list[Shard]:
     table = frame.select(
         "doc_id",
         "source",
+        place=pl.Series(places(frame["doc_id"].to_list())),
         quality=pl.col("quality").cast(pl.Float64) if "quality" in frame.columns else pl.lit(None, pl.Float64),
         chars=pl.col("text").str.len_chars().cast(pl.Int64),
         tokens=pl.Series(np.diff(encoded.offsets)),
@@ -135,18 +137,19 @@ def plan(
     """Where the splits are cut, and the copies of every document of every shard. Held-out documents have one."""
     tables = [pl.read_parquet(store.path(s.files[TABLE])) for s in encoded]
     whole = pl.concat(tables) if tables else pl.DataFrame(schema=_TABLE)
-    place = places(whole["doc_id"].to_list())
+    place = whole["place"].to_numpy()
     where = cuts(place, cfg.validation_ratio, cfg.test_ratio)
     trains = split_of(place, where) == TRAIN
     training = whole.filter(pl.Series(trains, dtype=pl.Boolean))
     names = sorted(training["source"].unique())
+    drawn = not mixed.is_neutral or training["quality"].count() > 0  # else no document's turn comes by a hash
     found = mixture(
         Training(
             sources=names,
             source=training["source"].replace_strict(names, range(len(names)), return_dtype=pl.Int64).to_numpy(),
             tokens=(training["tokens"] + 1).to_numpy(),
             quality=training["quality"].fill_null(float("nan")).to_numpy(),
-            place=places(training["doc_id"].to_list(), "mixture"),
+            place=places(training["doc_id"].to_list(), "mixture") if drawn else np.zeros(training.height),
         ),
         mixed,
     )
@@ -163,7 +166,7 @@ def pack_shard(
     kind = token_type(vocabulary)
     table = pl.read_parquet(room.store.path(encoded.files[TABLE])).with_columns(copies=copies)
     texts = _encoded(room.store, encoded, table, kind)
-    split = split_of(places(table["doc_id"].to_list()), where)
+    split = split_of(table["place"].to_numpy(), where)
     files: dict[str, File] = {}
     measures: dict[str, float] = {}
     marked: list[pl.DataFrame] = []

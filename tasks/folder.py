@@ -75,22 +75,34 @@ class Folder:
         """Where a name lies; it may not exist."""
         return self.root / name
 
-    def publish(self, source: Path, name: str) -> None:
-        """Move a finished file to its name, durably: flushed before it appears, whole when it does."""
+    def publish(self, source: Path, name: str, *, durable: bool = True) -> None:
+        """Move a finished file to its name: whole when it appears and, if `durable`, flushed to the disk before.
+
+        What is published without may be lost or torn when the machine loses power, until `flush` has returned.
+        """
         target = self.path(name)
         with explained(target):
             target.parent.mkdir(parents=True, exist_ok=True)
-            _sync(source)
+            if durable:
+                _sync(source)
             source.replace(target)
-            _sync(target.parent)
+            if durable:
+                _sync(target.parent)
 
-    def replace(self, name: str, content: bytes) -> None:
+    def replace(self, name: str, content: bytes, *, durable: bool = True) -> None:
         """Write a small file at once: readers see the old bytes or the new ones."""
         with self.scratch() as folder:
             source = folder / "content"
             with explained(source):
                 source.write_bytes(content)
-            self.publish(source, name)
+            self.publish(source, name, durable=durable)
+
+    def flush(self, name: str) -> None:
+        """Wait until a published file and its name are on the disk."""
+        path = self.path(name)
+        with explained(path):
+            _sync(path)
+            _sync(path.parent)
 
     def read(self, name: str) -> bytes | None:
         """A small file's bytes, None when there is none."""

@@ -8,12 +8,18 @@
 
 A reader that holds a handle finds everything from here. Bytes are verified against their name when a cached dataset is
 about to be used: polars reads a flipped bit in zstd Parquet without any error.
+
+A dataset exists once all its bytes are on the disk. Jobs do not wait for that: their objects are flushed while the next
+ones run, and the manifest waits for the last. What a loss of power leaves torn before, no manifest names, and the record
+of a job is believed only if its objects hash to their names.
 """
 
 from __future__ import annotations
 
 import hashlib
 import json
+from collections.abc import Iterable
+from concurrent.futures import Future, ThreadPoolExecutor
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -37,6 +43,8 @@ class Store:
         self.root = Path(root).expanduser().absolute()
         self.folder = Folder(self.root)
         self._verified: set[tuple[str, int]] = set()  # (sha256, mtime in ns) hashed by this process already
+        self._flusher = ThreadPoolExecutor(1, thread_name_prefix="flush")
+        self._flushed: dict[str, Future[None]] = {}  # by name of the object
 
     def open(self) -> Store:
         """Make the folder, check that it can be written, and mark it as used until this process ends."""
@@ -55,7 +63,7 @@ class Store:
         with explained(source):
             file = File(sha256=sha256_of(source), bytes=source.stat().st_size)
             source.chmod(0o444)  # an object is immutable, whatever name it has
-        self.folder.publish(source, _object(file))
+        self.folder.publish(source, _object(file), durable=self._taken(file))
         return file
 
     def keep_file(self, source: Path) -> File:
@@ -69,8 +77,17 @@ class Store:
     def put_bytes(self, content: bytes) -> File:
         """Store a small file."""
         file = File(sha256=hashlib.sha256(content).hexdigest(), bytes=len(content))
-        self.folder.replace(_object(file), content)
+        self.folder.replace(_object(file), content, durable=self._taken(file))
         return file
+
+    def _taken(self, file: File) -> bool:
+        """Whether an object lies there, maybe of a dataset; its bytes must not give way to some not yet on the disk."""
+        return self.path(file).exists()
+
+    def flush_soon(self, shards: Iterable[Shard]) -> None:
+        """Begin to flush the objects of shards; `commit` waits for those of its dataset."""
+        for name in _objects(shards) - self._flushed.keys():
+            self._flushed[name] = self._flusher.submit(self.folder.flush, name)
 
     def path(self, file: File) -> Path:
         """Local path of an object. Never write to it."""
@@ -106,8 +123,8 @@ class Store:
         return shards
 
     def commit_job(self, stage: str, key: str, shards: list[Shard]) -> None:
-        """Publish what a job made; its objects are in the store already."""
-        self.folder.replace(f"shards/{stage}/{key}.json", _SHARDS.dump_json(shards))
+        """Publish what a job made; its objects are in the store already, if not on the disk."""
+        self.folder.replace(f"shards/{stage}/{key}.json", _SHARDS.dump_json(shards), durable=False)
 
     # datasets --------------------------------------------------------------------------------------------------------
 
@@ -142,7 +159,10 @@ class Store:
         return manifest
 
     def commit(self, manifest: Manifest) -> Dataset:
-        """Publish a dataset: from now on its version exists."""
+        """Publish a dataset: from now on its version exists, and its bytes are on the disk."""
+        self.flush_soon(manifest.shards)
+        for name in _objects(manifest.shards):
+            self._flushed[name].result()
         self.folder.replace(
             f"datasets/{manifest.stage}/{manifest.version}.json", _json(manifest.model_dump(mode="json"))
         )
@@ -228,6 +248,10 @@ class Store:
 def now() -> str:
     """The time in RFC 3339, UTC, to the second."""
     return datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+
+
+def _objects(shards: Iterable[Shard]) -> set[str]:
+    return {_object(file) for shard in shards for file in shard.files.values()}
 
 
 def _object(file: File) -> str:

@@ -13,7 +13,8 @@ import time
 import polars as pl
 import pytest
 
-from data_contracts.dataset import Dataset, Manifest
+import tasks.folder
+from data_contracts.dataset import Dataset, Manifest, Shard
 from data_contracts.errors import DatasetDamaged, DatasetMissing, StoreError
 from tasks.folder import Folder, explained
 from tasks.store import Store
@@ -50,15 +51,55 @@ def test_a_changed_byte_is_a_fault(store):
     assert "missing" in store.fault(file)
 
 
+def of(file) -> Manifest:
+    return manifest("a1").model_copy(update={"shards": [Shard(content="x", files={"kept.parquet": file})]})
+
+
+def test_a_dataset_exists_when_its_bytes_are_on_the_disk(store, monkeypatch):
+    flushed, sync = [], tasks.folder._sync
+
+    def seen(path):
+        flushed.append((path, store.find("clean", "a1") is not None))
+        sync(path)
+
+    monkeypatch.setattr(tasks.folder, "_sync", seen)
+    file = store.put_bytes(b"data")
+    store.commit_job("clean", "k", of(file).shards)
+    assert not flushed, "no job waits for the disk"
+    store.commit(of(file))
+    path = store.path(file)
+    assert (path, False) in flushed
+    assert (path.parent, False) in flushed
+
+
+def test_an_object_gives_way_only_to_one_that_is_on_the_disk(store, monkeypatch):
+    flushed = []
+    first = store.put_bytes(b"data")
+    monkeypatch.setattr(
+        tasks.folder, "_sync", lambda path: flushed.append(path.read_bytes() if path.is_file() else b"")
+    )
+    assert store.put_bytes(b"data") == first
+    assert b"data" in flushed
+
+
+def test_bytes_that_do_not_reach_the_disk_make_no_dataset(store, monkeypatch):
+    file = store.put_bytes(b"data")
+
+    def full(path):
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    monkeypatch.setattr(tasks.folder, "_sync", full)
+    store.flush_soon(of(file).shards)
+    with pytest.raises(StoreError, match="disk is full"):
+        store.commit(of(file))
+    assert store.find("clean", "a1") is None
+
+
 def test_missing_and_damaged_datasets_say_what_to_do(store):
     with pytest.raises(DatasetMissing, match="run the flow"):
         store.manifest("clean/0000")
     file = store.put_bytes(b"data")
-    from data_contracts.dataset import Shard
-
-    handle = store.commit(
-        manifest("a1").model_copy(update={"shards": [Shard(content="x", files={"kept.parquet": file})]})
-    )
+    handle = store.commit(of(file))
     assert store.checked(handle).version == "a1"
     store.path(file).write_bytes(b"dbta")
     with pytest.raises(DatasetDamaged, match="run its flow again"):
