@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 from typing import Any
 
@@ -12,7 +13,9 @@ from data_contracts.scaling import optimizer_for, tokens_per_step_for
 from data_contracts.training import PretrainConfig
 from data_contracts.units import Duration
 
+VALIDATION_SHARE = 1 / 20  # of the time of training; a token that is validated takes a third of one that is learnt
 MICRO_BATCH_TOKENS = 8192  # of a process: enough for full speed, and a few hundred MB of logits at most
+NEVER = 10**9  # steps
 _BUDGET = re.compile(r"\s*([0-9]+(?:\.[0-9]+)?)\s*(m|min|minutes?|h|hours?)\s*")
 
 
@@ -35,11 +38,17 @@ def refuse_unfit(cfg: PretrainConfig) -> None:
         raise ConfigError("--budget: strategy tp is for networks too large for one device; choose ddp or fsdp here")
 
 
-def chosen(cfg: PretrainConfig, network: NetworkConfig, tokens: float, block_tokens: int) -> PretrainConfig:
-    """A config with another network, for so many tokens: batch, optimizer and rates follow from them."""
+def chosen(
+    cfg: PretrainConfig, network: NetworkConfig, tokens: float, block_tokens: int, validation_tokens: int = 0
+) -> PretrainConfig:
+    """A config with another network, for so many tokens: batch, optimizer and rates follow from them.
+
+    `validation_tokens`: what one validation reads, which decides how often the run may pause for it.
+    """
     data = data_processes(cfg)
     per_step = tokens_per_step_for(tokens, block_tokens * data)
     steps = max(1, round(tokens / per_step))
+    worth = math.ceil(validation_tokens / 3 / VALIDATION_SHARE / per_step)
     return cfg.model_copy(
         update={
             "model": network,
@@ -50,14 +59,15 @@ def chosen(cfg: PretrainConfig, network: NetworkConfig, tokens: float, block_tok
             if cfg.blocks_per_device == "auto"
             else _blocks_per_device(per_step // (block_tokens * data), block_tokens),
             "steps_between_checkpoints": max(50, steps // 20),
-            "steps_between_validations": max(50, steps // 20),
+            "steps_between_validations": max(50, steps // 20, worth),
         }
     )
 
 
 def for_minutes(cfg: PretrainConfig, minutes: float) -> PretrainConfig:
-    """The same for so long a time, not for so many steps: a run that measures. It asks for no samples."""
-    return cfg.model_copy(update={"duration": Duration(amount=minutes, unit="minutes"), "prompts": ()})
+    """The same for so long a time, not for so many steps: a run that measures. It validates at its end alone."""
+    alone = {"prompts": (), "steps_between_validations": NEVER}
+    return cfg.model_copy(update={"duration": Duration(amount=minutes, unit="minutes"), **alone})
 
 
 def as_written(cfg: PretrainConfig) -> dict[str, Any]:

@@ -86,7 +86,8 @@ class _Proxies:
             if first.measured:
                 break
             speeds[first.network] = float(self.trained(first.network, minutes * TIMING)["tokens_per_second"])
-        proposed = chosen(self.cfg.pretrain, first.network, first.tokens, self.block_tokens)
+        validated = int(self.store.manifest(self.blocks[0]).measures["validation_tokens"])
+        proposed = chosen(self.cfg.pretrain, first.network, first.tokens, self.block_tokens, validated)
         return {
             "blocks": self.blocks[0], "minutes": minutes, "candidates": found, "best": first, "proposed": proposed,
             "factor": factor, "outside": _outside(first),

@@ -60,6 +60,13 @@ def test_a_run_that_measures_lasts_a_time():
     assert str(for_minutes(chosen(PretrainConfig(), SMALL, 3e6, 256), 2.5).duration) == "2.5 minutes"
 
 
+def test_validations_take_a_twentieth_of_the_time_at_most():
+    few, many = (chosen(PretrainConfig(), SMALL, 2e7, 256, tokens) for tokens in (20_000, 600_000))
+    assert few.steps_between_validations == few.duration.amount // 20
+    assert many.steps_between_validations * many.tokens_per_step / 20 == pytest.approx(600_000 / 3, rel=0.01)
+    assert for_minutes(many, 1.0).steps_between_validations > 10**6
+
+
 @pytest.mark.parametrize(
     ("model", "others", "said"),
     [
