@@ -6,13 +6,12 @@ from collections.abc import Sequence
 from typing import Any
 
 import altair as alt
-from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
 from data_contracts.scaling import FITTED_PARAMETERS, FITTED_TOKENS
 from data_contracts.units import human
 from tasks.reporting.chart import INK, KEPT, QUIET, REFUSED, drawn, styled, svg
-from tasks.reporting.page import FOLDER
+from tasks.reporting.page import template
 from tasks.transforms.scaling import Candidate
 
 COLUMNS = (
@@ -77,13 +76,10 @@ def _points(found: Sequence[Candidate]) -> list[dict[str, Any]]:
 
 def budget_page(told: dict[str, Any], project: str, section: str) -> str:
     """The proposal as HTML: no script, no remote address."""
-    room = Environment(loader=FileSystemLoader(FOLDER), autoescape=True, undefined=StrictUndefined)
-    room.filters["human"] = human
-    return room.get_template("budget.html").render(
+    return template("budget.html").render(
         told=told,
         project=project,
         section=section,
-        style=Markup((FOLDER / "style.css").read_text(encoding="utf-8")),
         columns=COLUMNS,
         rows=rows_of(told),
         fitted=[human(n) for n in (*FITTED_PARAMETERS, *FITTED_TOKENS)],

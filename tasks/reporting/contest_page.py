@@ -12,7 +12,7 @@ from data_contracts.units import human
 from tasks.contest import BITS, Contest, Contrast, Round
 from tasks.reporting.chart import HALF, svg
 from tasks.reporting.contest_pictures import ALPHA, COSTS, SPLITS, differences, learning, standing
-from tasks.reporting.page import FOLDER, template, when
+from tasks.reporting.page import template, when
 
 TITLE = "模型比较 models compared"
 NAMES = {BITS: Markup("每字比特数<br>bits per character")}
@@ -46,7 +46,6 @@ def page(
         c=found,
         title=title,
         when=when(at) if at else "",
-        style=Markup((FOLDER / "style.css").read_text(encoding="utf-8")),
         verdict=verdict,
         headline=headline(found, rounds[0]),
         headline_rounds=rounds,

@@ -54,7 +54,6 @@ def page(facts: Facts) -> str:
 
     return template().render(
         f=facts,
-        style=Markup((FOLDER / "style.css").read_text(encoding="utf-8")),
         when=when(facts.started_at),
         headline=headline(facts),
         pictures=drawn,
@@ -73,9 +72,11 @@ def page(facts: Facts) -> str:
 
 @cache
 def template(name: str = "page.html") -> Template:
-    """A page of this folder, with the filters that pages use."""
+    """A page of this folder, in the frame of all pages, with the filters that they use."""
     rooms = Environment(loader=FileSystemLoader(FOLDER), autoescape=True, undefined=StrictUndefined)
+    rooms.globals["style"] = Markup((FOLDER / "style.css").read_text(encoding="utf-8"))
     rooms.filters["count"] = lambda n: f"{n:,}"
+    rooms.filters["human"] = human
     rooms.tests["quiet_and_good"] = _quiet_and_good
     return rooms.get_template(name)
 

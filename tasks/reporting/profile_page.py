@@ -11,7 +11,7 @@ from data_contracts.reasons import sentence
 from data_contracts.stages import CleanConfig
 from tasks.portrait import CURVE, Curve, Profile
 from tasks.reporting.chart import HALF, INK, KEPT, REFUSED, styled, svg
-from tasks.reporting.page import FOLDER, template
+from tasks.reporting.page import template
 
 HIGH = 150  # of one plot
 SPREAD = 30.0  # a positive signal whose largest value is that many times its median is drawn on a logarithmic axis
@@ -22,7 +22,6 @@ def page(found: Profile) -> str:
     drawn = [(curve, Markup(svg(plot(curve)))) for curve in found.curves]
     return template("profile.html").render(
         p=found,
-        style=Markup((FOLDER / "style.css").read_text(encoding="utf-8")),
         plots=drawn,
         told={curve.signal: meaning(curve) for curve in found.curves},
         sentence=sentence,

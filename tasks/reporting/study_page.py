@@ -4,12 +4,11 @@ from __future__ import annotations
 
 from typing import Any
 
-from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
 from data_contracts.units import human
 from tasks.reporting.chart import svg
-from tasks.reporting.page import FOLDER
+from tasks.reporting.page import template
 from tasks.reporting.pictures import by_size
 from tasks.transforms.vocabulary_study import WORTH
 
@@ -44,14 +43,11 @@ def rows_of(told: dict[str, Any]) -> list[list[str]]:
 
 def study_page(told: dict[str, Any], project: str, dataset: str) -> str:
     """The study as HTML: no script, no remote address."""
-    room = Environment(loader=FileSystemLoader(FOLDER), autoescape=True, undefined=StrictUndefined)
-    room.filters["count"] = lambda n: f"{n:,}"
     sizes, best = told["sizes"], told["recommended"]
-    return room.get_template("study.html").render(
+    return template("study.html").render(
         told=told,
         project=project,
         dataset=dataset,
-        style=Markup((FOLDER / "style.css").read_text(encoding="utf-8")),
         columns=COLUMNS,
         rows=rows_of(told),
         worth=f"{WORTH:.0%}",
