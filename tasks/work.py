@@ -94,7 +94,7 @@ class Work:
             self.executor.meanwhile(len(calls), warm, ahead)
         for index, made in results:
             done[todo[index]] = made
-            self.store.flush_soon(made)
+            self.store.flush_soon(shard for shard in made if KEPT in shard.files)  # others are steps on the way
             left -= 1
             progress.report(progress.Step(self.stage, len(jobs) - left, len(jobs)))
         finished = [made for made in done if made is not None]

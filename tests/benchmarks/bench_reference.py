@@ -18,6 +18,7 @@ takes half an hour on two cores. ZILIU_BENCH_STEPS takes so few steps instead.
 
 from __future__ import annotations
 
+import json
 import os
 import subprocess
 import sys
@@ -34,7 +35,7 @@ from data_contracts.comparison import CompareConfig, ExamConfig
 from data_contracts.config import EverythingConfig
 from data_contracts.config_file import load
 from data_contracts.dataset import Dataset, Shard, digest_of
-from tasks.assess import assess
+from tasks.assess import SCORES, assess
 from tasks.encode import encode
 from tasks.examine import ANSWERS, examine
 from tasks.hold_out import BOTH, hold_out
@@ -108,17 +109,18 @@ def test_reference(shared_data: Path, tmp_path: Path) -> None:
     asked = {name: answers(store, made(examine, one, exam, place)) for name, one in models.items()}
     pairs_alone = cfg.assess.model_copy(update=PAIRS_ALONE)
     scores = {n: scored if n == "ours" else made(assess, one, pairs_alone, place) for n, one in models.items()}
-    told = {name: store.manifest(one).measures for name, one in scores.items()}
+    tests = store.manifest(scored).measures
     figures: dict[str, Any] = {
         "texts": asked["ours"].height,
         "chars": int(asked["ours"]["chars"].sum()),
         "bits_per_char": {n: round(a["bits"].sum() / a["chars"].sum(), 4) for n, a in asked.items()},
         "less_than": {name: apart(asked["ours"], asked[name], name) for name in ("raw", "nanogpt")},
-        "accuracy": {n: {k: v for k, v in one.items() if k.endswith("accuracy")} for n, one in told.items()},
-        "test_split": {k: v for k, v in told["ours"].items() if k.endswith("bits_per_char")},
+        "minimal_pairs": {name: pairs(store, one) for name, one in scores.items()},
+        "test_split": {k: v for k, v in tests.items() if k.endswith("bits_per_char")},
         "training": {name: trained(store, one) for name, one in models.items()},
     }
     print(write("reference", figures, tmp_path).read_text(encoding="utf-8"))
+    assert all(one["low"] > 0.5 for one in figures["minimal_pairs"]["ours"].values())
     assert figures["test_split"]["bits_per_char"] < figures["test_split"]["fourgram_bits_per_char"]
 
 
@@ -126,6 +128,15 @@ def answers(store: Store, dataset: Dataset) -> pl.DataFrame:
     """What was paid for the texts that both corpora hold out."""
     [shard] = store.checked(dataset).shards
     return pl.read_parquet(store.path(shard.files[ANSWERS])).filter(pl.col("side") == BOTH)
+
+
+def pairs(store: Store, scored: Dataset) -> dict[str, dict[str, float]]:
+    """By set: the share of minimal pairs that a model judges rightly, and its 95 % interval."""
+    [shard] = store.checked(scored).shards
+    sets = json.loads(store.path(shard.files[SCORES]).read_text(encoding="utf-8"))["minimal_pairs"]["sets"]
+    return {
+        name: {what: round(one[what], 4) for what in ("accuracy", "low", "high", "count")} for name, one in sets.items()
+    }
 
 
 def apart(ours: pl.DataFrame, other: pl.DataFrame, name: str) -> dict[str, Any]:

@@ -159,6 +159,34 @@ ROWS = (
             Figure(("unigram",), "unigram {:.2f}", "字一元模型 {:.2f}"),
         ),
     ),
+    Row(
+        "the model of half an hour (`laptop.yaml`), bits per character on held-out text",
+        "半小时训练的模型 (`laptop.yaml`)，留出文本上的每字比特数",
+        "reference",
+        (Figure(("test_split", "bits_per_char")),),
+        (Figure(("test_split", "fourgram_bits_per_char"), "character 4-gram {:.3g}", "字四元模型 {:.3g}"),),
+    ),
+    Row(
+        "the same on texts that raw text holds out too",
+        "同上，原始文本也留出的那些文本",
+        "reference",
+        (Figure(("bits_per_char", "ours"), "{:.3f}"),),
+        (
+            Figure(("bits_per_char", "raw"), "trained on raw text {:.3f}", "用原始文本训练 {:.3f}"),
+            Figure(("bits_per_char", "nanogpt"), "by nanoGPT's data policy {:.3f}", "按 nanoGPT 的数据做法 {:.3f}"),
+        ),
+    ),
+    Row(
+        "minimal pairs of grammar it judges rightly: ZhoBLiMP, CLiMP (chance 50 %)",
+        "判断正确的最小对立对：ZhoBLiMP，CLiMP (随机 50 %)",
+        "reference",
+        tuple(Figure(("minimal_pairs", "ours", name, "accuracy"), "{:.1%}") for name in ("zhoblimp", "climp")),
+        tuple(
+            Figure(("minimal_pairs", who, name, "accuracy"), f"{said} {{:.1%}}" if name == "zhoblimp" else "{:.1%}")
+            for who, said in (("raw", "raw text"), ("nanogpt", "nanoGPT"))
+            for name in ("zhoblimp", "climp")
+        ),
+    ),
 )
 
 
