@@ -1,6 +1,6 @@
 """The reference run beside the same model on raw text, with nanoGPT's policy, and beside a character 4-gram.
 
-    ZILIU_SHARED_DATA=FOLDER ZILIU_REFERENCE_STORE=FOLDER python -m pytest -m bench tests/benchmarks/bench_reference.py -s
+    ZILIU_SHARED_DATA=FOLDER ZILIU_BENCH_STORE=FOLDER python -m pytest -m bench tests/benchmarks/bench_reference.py -s
 
 ours      deployments/configs/laptop.yaml: its corpus, vocabulary, model and scores
 raw       the same sources as they come, neither cleaned nor redacted nor deduplicated, with a vocabulary of their own
@@ -12,7 +12,7 @@ training stand beside the figures. Asked are texts that neither corpus trains on
 beginning, and the minimal pairs of the config; intervals are of the paired bootstrap over texts. The 4-gram (Witten and
 Bell 1991) learns the training texts of `ours` and is asked about its test split.
 
-All is kept in ZILIU_REFERENCE_STORE and found there again, also what `ziliu run` has left there; each of the three models
+All is kept in ZILIU_BENCH_STORE and found there again, also what `ziliu run` has left there; each of the three models
 takes half an hour on two cores. ZILIU_BENCH_STEPS takes so few steps instead.
 """
 
@@ -93,7 +93,7 @@ def across_documents(store: Store, model: Dataset) -> Dataset:
 
 
 def test_reference(shared_data: Path, tmp_path: Path) -> None:
-    folder = os.environ.get("ZILIU_REFERENCE_STORE") or str(tmp_path / "store")
+    folder = os.environ.get("ZILIU_BENCH_STORE") or str(tmp_path / "store")
     given = [f"store={folder}"]
     if steps := os.environ.get("ZILIU_BENCH_STEPS"):
         given.append(f"pretrain.duration={steps} steps")
