@@ -7,6 +7,7 @@ at least four characters that agree counts.
 
 from __future__ import annotations
 
+from itertools import pairwise
 from typing import NamedTuple
 
 import numpy as np
@@ -19,6 +20,7 @@ Flags = npt.NDArray[np.bool_]
 _STRETCH = 4  # characters that agree in a row; fewer agree by chance
 _BESIDE = 64  # characters of the unit before and after its grams that are looked at
 _ALIGNMENTS = 8  # ways of laying a passage beside its unit, as its grams lie, that are tried
+_CELLS = 1 << 22  # characters laid beside each other at once, unless one passage alone takes more
 _NEAR = 2  # characters by which a text is shifted to each side of them: what was inserted or dropped holds no gram
 
 
@@ -89,9 +91,29 @@ def _hits(keys: FlatText, index: GramIndex, chars: int) -> _Hits:
 def _laid_beside(
     keys: FlatText, index: GramIndex, hits: _Hits, first: Places, chars: int
 ) -> tuple[Places, Places, npt.NDArray[np.float64]]:
-    """(begin and end of each passage in all texts, what it repeats); passage i has the hits from `first[i]` on."""
+    """(begin and end of each passage in all texts, what it repeats); passage i has the hits from `first[i]` on.
+
+    A few passages at a time: where long texts share a footer and a heading, a passage is as wide as they are.
+    """
     if not len(first):
         return first, first, np.zeros(0)
+    width = np.maximum.reduceat(hits.inner, first) - np.minimum.reduceat(hits.inner, first) + chars + 2 * _BESIDE
+    part = np.cumsum(width * (_ALIGNMENTS * (2 * _NEAR + 1))) // _CELLS
+    cuts = [0, *(np.flatnonzero(np.diff(part)) + 1).tolist(), len(first)]
+    ends = np.append(first, len(hits.texts))
+    found = [
+        _some_laid_beside(
+            keys, index, _Hits(*(column[ends[a] : ends[b]] for column in hits)), first[a:b] - first[a], chars
+        )
+        for a, b in pairwise(cuts)
+    ]
+    starts, stops, repeated = (np.concatenate(column) for column in zip(*found, strict=True))
+    return starts, stops, repeated
+
+
+def _some_laid_beside(
+    keys: FlatText, index: GramIndex, hits: _Hits, first: Places, chars: int
+) -> tuple[Places, Places, npt.NDArray[np.float64]]:
     passage, shift = _alignments(hits, first)
     texts, units = hits.texts[first], hits.units[first]
     begin = index.offsets[units]  # of the unit, in all units

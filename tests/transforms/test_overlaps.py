@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+import random
+import tracemalloc
+
 import numpy as np
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from tasks.transforms import overlaps
 from tasks.transforms.flat_text import chosen, flat_text
 from tasks.transforms.gram_index import build, found, grams_at
 from tasks.transforms.overlaps import passages, suspects
@@ -52,6 +57,35 @@ def test_passages_repeat_what_they_say(units, texts, gap):
         assert inside[-N:] in whole
         stretches = [whole[i : i + run] for i in range(len(whole) - run + 1)]
         assert any(s in inside for s in stretches)
+
+
+@given(st.lists(few, max_size=5), st.lists(few, min_size=1, max_size=5), st.sampled_from([1, 500, 2000]))
+def test_passages_are_the_same_however_few_are_looked_at_together(units, texts, cells):
+    keys, index = flat_text(texts), index_of(units)
+    whole = passages(keys, index, N, N, 2)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(overlaps, "_CELLS", cells)
+        parts = passages(keys, index, N, N, 2)
+    for one, other in zip(whole, parts, strict=True):
+        assert one.tolist() == other.tolist()
+
+
+def test_long_texts_that_share_many_lines_take_little_memory():
+    """Issues of a weekly: each has the same hundred lines somewhere, between text of its own."""
+    lines = [f"第{i:03}条固定的栏目介绍与订阅方式请看这里" for i in range(100)]
+    dice = random.Random(1)
+
+    def issue() -> str:
+        own = ["".join(chr(dice.randrange(0x4E00, 0x9FA5)) for _ in range(60)) for _ in lines]
+        return "".join(part for pair in zip(own, dice.sample(lines, len(lines)), strict=True) for part in pair)
+
+    keys, index = flat_text([issue() for _ in range(8)]), index_of([issue() for _ in range(8)])
+    tracemalloc.start()
+    told = passages(keys, index, N, 13, 10**6)
+    most = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert len(told.texts) == 64
+    assert most < 300e6
 
 
 @given(st.lists(few, max_size=4), st.lists(few, min_size=1, max_size=4), st.integers(N, N + 4))
