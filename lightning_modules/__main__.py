@@ -31,10 +31,10 @@ from lightning_modules.failures import fault_of
 from lightning_modules.signals import STOP, Stopped, end_with_launcher
 
 TRAINER_COMMANDS = ("fit", "validate", "test")
-# Read by the OpenMP runtime when torch is loaded, so it stands before every import of torch. By default threads spin for
-# milliseconds while they wait for each other: where six other processes used the same two cores, a step of two threads
-# took five times the wall and CPU time that it takes when they sleep. Threads that sleep at once are no better: waking
-# them cost a quarter of the speed on idle cores. So they spin for a few microseconds, which costs nothing under load.
+# Read by the OpenMP runtime when torch is loaded, so it stands before every import of torch. By default threads spin
+# for milliseconds while they wait for each other: where six other processes used the same two cores, a step of two
+# threads took five times the wall and CPU time that it takes when they sleep. Threads that sleep at once are no better:
+# waking them cost a quarter of the speed on idle cores. A few microseconds of spinning cost nothing under load.
 os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 os.environ.setdefault("GOMP_SPINCOUNT", "20000")
 

@@ -10,8 +10,8 @@ A reader that holds a handle finds everything from here. Bytes are verified agai
 about to be used: polars reads a flipped bit in zstd Parquet without any error.
 
 A dataset exists once all its bytes are on the disk. Jobs do not wait for that: their objects are flushed while the next
-ones run, and the manifest waits for the last. What a loss of power leaves torn before, no manifest names, and the record
-of a job is believed only if its objects hash to their names.
+ones run, and the manifest waits for the last. What a loss of power leaves torn before, no manifest names, and the
+record of a job is believed only if its objects hash to their names.
 """
 
 from __future__ import annotations
