@@ -1,6 +1,6 @@
 """预算 on the terminal: `ziliu pretrain CONFIG --budget 60m` proposes what to train in a time, and says what to expect.
 
-    1  the smallest network is trained for a sixteenth of the time: how far this text lies from the curve
+    1  a small network is trained for a sixteenth of the time: how far this text lies from the curve
     2  the network that seems best is timed for a sixtieth; again, until the best one is one that was timed
 
 These runs are ordinary ones of the pretrain stage, so they are found again. Needs no Prefect server.
@@ -71,15 +71,15 @@ class _Proxies:
 
     def asked(self, minutes: float) -> dict[str, Any]:
         """What to train in so many minutes, from what was measured on the way."""
-        smallest = ladder()[1]
-        figures = self.trained(smallest, minutes * CALIBRATION)
+        small = ladder()[1]
+        figures = self.trained(small, minutes * CALIBRATION)
         tokens, reached = float(figures["tokens"]), figures["validation_bits_per_char"]
         if not reached:
             raise ConfigError("--budget: these blocks have no validation split; raise encode.validation_ratio")
-        expected = REFERENCE.bits_per_char(parameters(smallest, self.vocab_size, self.block_tokens), tokens)
+        expected = REFERENCE.bits_per_char(parameters(small, self.vocab_size, self.block_tokens), tokens)
         counts = tokens >= CALIBRATED_TOKENS
         factor = reached / expected if counts else 1.0
-        curve, speeds = REFERENCE.times(factor), {smallest: float(figures["tokens_per_second"])}
+        curve, speeds = REFERENCE.times(factor), {small: float(figures["tokens_per_second"])}
         for _ in range(MOST_TIMED):
             found = candidates(curve, speeds, minutes * 60, self.vocab_size, self.block_tokens, self.train_tokens)
             first = best(found)

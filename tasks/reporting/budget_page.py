@@ -54,7 +54,7 @@ def by_parameters(told: dict[str, Any]) -> Any:
         "parameters:Q",
         title="参数 parameters",
         scale=alt.Scale(type="log", nice=False, padding=30),
-        axis=alt.Axis(format="~s", grid=False, tickCount=5),
+        axis=alt.Axis(format="~s", grid=False, tickCount=5, labelFlush=True),
     )
     y = alt.Y("bits:Q", title="比特/字 bits per character", scale=alt.Scale(zero=False))
     line = drawn(rows).mark_line(color=KEPT, strokeWidth=1.6).encode(x=x, y=y)
