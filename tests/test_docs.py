@@ -37,6 +37,7 @@ READMES = [ENGLISH, CHINESE, *(ROOT / room / "README.md" for room in ROOMS)]
 EXAMPLE = ("tasks/withdraw.py", "tests/tasks/test_withdraw.py")  # written by the example of a new stage
 SOURCES = "sources: [{kind: jsonl, name: a, licence: CC0-1.0, path: a.jsonl}]\n"
 SECTIONS = {
+    "What half an hour trains": "半小时训练出什么",
     "The map of rooms": "房间一览",
     "Your own files": "用自己的文件",
     "Scheduled runs": "定时运行",
