@@ -182,8 +182,12 @@ ROWS = (
         "reference",
         tuple(Figure(("minimal_pairs", "ours", name, "accuracy"), "{:.1%}") for name in ("zhoblimp", "climp")),
         tuple(
-            Figure(("minimal_pairs", who, name, "accuracy"), f"{said} {{:.1%}}" if name == "zhoblimp" else "{:.1%}")
-            for who, said in (("raw", "raw text"), ("nanogpt", "nanoGPT"))
+            Figure(
+                ("minimal_pairs", who, name, "accuracy"),
+                f"{en} {{:.1%}}" if name == "zhoblimp" else "{:.1%}",
+                f"{zh} {{:.1%}}" if name == "zhoblimp" else "{:.1%}",
+            )
+            for who, en, zh in (("raw", "raw text", "原始文本"), ("nanogpt", "nanoGPT", "nanoGPT"))
             for name in ("zhoblimp", "climp")
         ),
     ),
