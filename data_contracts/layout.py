@@ -2,12 +2,13 @@
 
 processes   nodes x devices
 tensor      so many neighbours on one machine share every layer (tensor parallelism) and see the same blocks
-data        processes / tensor groups, each with blocks of its own; fsdp and tp shard the rest over them
+data        processes / tensor groups, each with blocks of its own; fsdp, tp and deepspeed spread the rest over them
 """
 
 from __future__ import annotations
 
 import json
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -27,7 +28,12 @@ def data_processes(cfg: PretrainConfig) -> int:
 
 
 def check_layout(cfg: PretrainConfig) -> None:
-    """ConfigError when the layers of the model cannot be shared by `tensor_parallel` processes."""
+    """ConfigError when layers cannot be shared by `tensor_parallel` processes, or DeepSpeed is not installed."""
+    if cfg.zero_stage and find_spec("deepspeed") is None:
+        raise ConfigError(
+            f"pretrain.strategy {cfg.strategy} needs DeepSpeed, which is not installed: pip install '.[deepspeed]'; "
+            "fsdp shards weights, gradients and optimizer state without it"
+        )
     if cfg.sharing == 1:
         return
     if cfg.devices % cfg.sharing:

@@ -205,6 +205,8 @@ def _strategy(cfg: PretrainConfig) -> Any:
             "class_path": "lightning.pytorch.strategies.ModelParallelStrategy",
             "init_args": {"data_parallel_size": data_processes(cfg), "tensor_parallel_size": cfg.sharing},
         }
+    if cfg.zero_stage:
+        return {"class_path": "lightning_modules.zero.ZeroStrategy", "init_args": {"stage": cfg.zero_stage}}
     return "ddp" if processes(cfg) > 1 else "auto"
 
 

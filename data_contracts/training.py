@@ -14,6 +14,8 @@ from data_contracts.sources import Name
 from data_contracts.units import Duration, DurationField
 
 SHARDED = ("fsdp", "tp")  # strategies by whose means no process has the whole model
+# Of ZeRO, by the names that Lightning gives them: what is spread over the processes; 3: the weights too.
+ZERO_STAGES = {"deepspeed_stage_1": 1, "deepspeed": 2, "deepspeed_stage_3": 3}
 
 
 class EarlyStoppingConfig(Model):
@@ -81,8 +83,10 @@ class PretrainConfig(Model):
     activation_checkpointing: Literal["none", "full"] = Field(
         "none", description="full: 反向时重算每层的激活值, 省内存, 慢约三分之一, 损失逐位相同 (recompute every layer)"
     )
-    strategy: Literal["auto", "ddp", "fsdp", "tp"] = Field(
-        "auto", description="并行策略: ddp 各有整个模型, fsdp 分片, tp 各层由几个进程合算 (每层的矩阵切开)"
+    strategy: Literal["auto", "ddp", "fsdp", "tp", "deepspeed_stage_1", "deepspeed", "deepspeed_stage_3"] = Field(
+        "auto",
+        description="并行策略: ddp 各有整个模型, fsdp 分片, tp 各层由几个进程合算 (每层的矩阵切开), "
+        "deepspeed 即 ZeRO: 1 只分优化器状态, 不带数字 (2) 连同梯度, 3 连同权重",
     )
     devices: int = Field(1, ge=1, description="每台机器的设备 (进程) 数")
     nodes: int = Field(1, ge=1, description="机器数; 会合地址取自环境变量 ZILIU_RENDEZVOUS, 如 node1:29400 (machines)")
@@ -136,12 +140,27 @@ class PretrainConfig(Model):
             raise ValueError(f"averaged_checkpoints {wanted} is more than {name} {kept}; keep as many as are averaged")
         return self
 
+    @property
+    def zero_stage(self) -> int:
+        """Stage of ZeRO; 0 without DeepSpeed."""
+        return ZERO_STAGES.get(self.strategy, 0)
+
     @model_validator(mode="after")
     def _can_be_sharded(self) -> PretrainConfig:
-        if self.strategy in SHARDED and self.optimizer.name == "adafactor":
+        if self.strategy in (*SHARDED, *ZERO_STAGES) and self.optimizer.name == "adafactor":
             raise ValueError(
                 f"optimizer adafactor takes means over rows and columns, which the shards of {self.strategy} do not "
                 "have; use strategy ddp, or another optimizer"
+            )
+        if self.zero_stage and self.optimizer.name == "muon":
+            raise ValueError(
+                f"optimizer muon needs whole matrices, and {self.strategy} lays all weights in a row; use strategy "
+                "fsdp, or another optimizer"
+            )
+        if self.zero_stage and self.skip_spikes:
+            raise ValueError(
+                f"skip_spikes looks at the gradients before the step, which {self.strategy} takes by itself; use "
+                "strategy ddp or fsdp"
             )
         if self.sharing > 1 and self.strategy not in SHARDED:
             raise ValueError(f"tensor_parallel {self.tensor_parallel} needs strategy tp or fsdp, not {self.strategy}")

@@ -12,7 +12,6 @@ from typing import Any
 import lightning.pytorch as pl
 import torch
 from lightning.pytorch.callbacks import Callback
-from lightning.pytorch.strategies import ModelParallelStrategy
 
 from data_contracts.errors import NonFiniteLoss
 from lightning_modules.curves import Curves
@@ -22,7 +21,7 @@ from lightning_modules.metrics import METRICS, SPEED, VALIDATION, VALIDATION_SET
 from lightning_modules.precision import matmul_flops_per_second
 from lightning_modules.sampling import TextSampler
 from lightning_modules.signals import STOP
-from lightning_modules.strategies import summed
+from lightning_modules.strategies import summed, together
 
 REPORT_SECONDS = 0.5
 
@@ -210,8 +209,7 @@ class ValidationSamples(Callback):
 
     def on_validation_end(self, trainer: pl.Trainer, pl_module: Any) -> None:
         """Generate on rank 0, or on all ranks when each holds only a part of the weights."""
-        together = isinstance(trainer.strategy, ModelParallelStrategy)
-        if not (trainer.is_global_zero or together):
+        if not (trainer.is_global_zero or together(trainer)):
             return
         sampler = TextSampler(pl_module.network, self.tokenizer, pl_module.separator_id)
         for i, prompt in enumerate(self.prompts):

@@ -58,7 +58,7 @@ class Fitting:
         fitting = next((rows for rows in reversed(smaller) if self.estimate(rows).total <= free), None)
         advice = f"set pretrain.blocks_per_device: {fitting}, with the same global batch"
         if fitting is None:
-            ways = ["a smaller model", "strategy fsdp on more devices"]
+            ways = ["a smaller model", "strategy fsdp or deepspeed on more devices"]
             if not self.config.model.init_args.activation_checkpointing:
                 ways.insert(0, "pretrain.activation_checkpointing: full")
             advice = f"no micro-batch fits; take {', or '.join(ways)}"
@@ -74,4 +74,6 @@ def spread_of(config: Any) -> Spread:
         sizes = strategy.init_args
         return Spread("sharded", int(sizes["data_parallel_size"]), int(sizes["tensor_parallel_size"]))
     count = int(config.trainer.devices) * int(config.trainer.num_nodes)
+    if str(getattr(strategy, "class_path", "")).endswith("ZeroStrategy"):
+        return Spread("zero", count, stage=int(strategy.init_args.stage))
     return Spread("ddp", count) if count > 1 else Spread("single")

@@ -108,7 +108,7 @@ def _measured(config: Any, device: torch.device) -> dict[str, Any]:
         plan["micro_batch_seconds"] = batches.seconds()
     plan["compile"] = run.compile is True
     # Sharded layers are compiled otherwise, which was never measured.
-    sharded = spread_of(config).kind == "sharded"
+    sharded = spread_of(config).splits_layers
     if run.compile == "auto" and not sharded and (device.type == "cuda" or _is_long(config, batches)):
         plan["micro_batch_seconds"] = batches.seconds()
         compiled = plan["compiled_micro_batch_seconds"] = batches.compiled_seconds()
@@ -124,7 +124,7 @@ def _measured(config: Any, device: torch.device) -> dict[str, Any]:
 def found_blocks(config: Any, device: torch.device, half: bool) -> dict[str, Any]:
     """`blocks_per_device` and what was tried; the config takes it."""
     fitting = Fitting(config, device, half)
-    if fitting.spread.kind == "sharded":
+    if fitting.spread.splits_layers:
         possible = [rows for rows in candidates(config) if fitting.fits(rows)]
         found: dict[str, Any] = {"blocks_per_device": max(possible, default=candidates(config)[0])}
     else:

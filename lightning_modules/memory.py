@@ -6,8 +6,9 @@ architecture are counted, with or without recomputation, in fp32 or under autoca
 are most of it for a large vocabulary. The optimizer's state follows from its name.
 
 What is shared is divided: by all processes under fsdp (but for the layers that are gathered), and under tp the fake
-network has as many heads as one process has. ddp keeps every gradient a second time, in the buckets that it sums. A
-compiled network holds less. Not counted: libraries, workspaces of the device's own products, fragmentation.
+network has as many heads as one process has. ddp keeps every gradient a second time, in the buckets that it sums;
+DeepSpeed sums in one bucket and keeps its part of the weights twice. A compiled network holds less. Not counted:
+libraries, workspaces of the device's own products, fragmentation.
 """
 
 from __future__ import annotations
@@ -27,6 +28,7 @@ from transformers.initialization import no_init_weights
 from data_contracts.optimizers import OptimizerConfig
 from lightning_modules.architectures import built, layers_of, recompute_layers
 from lightning_modules.language_model import LanguageModel
+from lightning_modules.strategies import BUCKET, SHARED_WEIGHTS
 
 FP32 = 4
 
@@ -49,9 +51,15 @@ class Estimate(NamedTuple):
 class Spread(NamedTuple):
     """How a run is spread over processes."""
 
-    kind: str  # single, ddp, sharded
+    kind: str  # single, ddp, sharded, zero
     data: int = 1
     tensor: int = 1
+    stage: int = 0  # of zero
+
+    @property
+    def splits_layers(self) -> bool:
+        """Whether no process has all layers."""
+        return self.kind == "sharded" or self.stage == SHARED_WEIGHTS
 
 
 class _Living(TorchDispatchMode):
@@ -107,15 +115,17 @@ def estimate(
         layers = [sum(p.numel() for p in part.parameters()) * FP32 for part in layers_of(network)]
         weights = sum(p.numel() for p in network.parameters()) * FP32
         state = optimizer_bytes(network, module.optimizer_config)
-    shards = spread.data if spread.kind == "sharded" else 1
+    zero, part = spread.kind == "zero", weights // spread.data
     # The ends of the network, the weights of two layers (one is gathered ahead) and the gradients of one.
-    gathered = weights - sum(layers) + 3 * max(layers, default=0) if shards > 1 else 0
+    gathered = weights - sum(layers) + 3 * max(layers, default=0) if spread.splits_layers and spread.data > 1 else 0
+    bucket = min(FP32 * BUCKET, weights) if zero else 0
+    twice = 2 if zero and spread.splits_layers else 1  # DeepSpeed's third stage: for sending and for the step
     return Estimate(
-        parameters=weights // shards,
-        gradients=weights // shards,
-        optimizer=state // shards,
+        parameters=(part if spread.splits_layers else weights) + part * zero,
+        gradients=twice * part if spread.splits_layers or spread.stage > 1 else weights,
+        optimizer=state // spread.data if spread.splits_layers or zero else state,
         activations=max(0, living.peak - 2 * weights),
-        communication=weights if spread.kind == "ddp" else gathered,
+        communication=weights if spread.kind == "ddp" else gathered + twice * bucket,
     )
 
 

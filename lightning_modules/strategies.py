@@ -4,6 +4,7 @@ auto   one process, or DDP when there are several devices
 ddp    DistributedDataParallel, gloo on CPU and nccl on GPU
 fsdp   FSDP2 (`fully_shard`) through Lightning's ModelParallelStrategy; also on CPU with gloo
 tp     the same, after the matrices of each layer are dealt out to neighbours (tensor_parallel.py)
+deepspeed  ZeRO by DeepSpeed's engine, which is an extra (zero.py)
 """
 
 from __future__ import annotations
@@ -13,11 +14,15 @@ from typing import Any
 import lightning.pytorch as pl
 import torch
 import torch.distributed as dist
+from lightning.pytorch.strategies import ModelParallelStrategy
 from torch.distributed.device_mesh import DeviceMesh
 from torch.distributed.fsdp import MixedPrecisionPolicy, fully_shard
 from transformers import PreTrainedModel
 
 from lightning_modules.architectures import layers_of
+
+BUCKET = 20_000_000  # of ZeRO: gradients and weights that are sent together, in elements; 80 MB
+SHARED_WEIGHTS = 3  # the stage of ZeRO from which on no process has whole weights
 
 
 def shard(network: PreTrainedModel, mesh: DeviceMesh, half: bool) -> None:
@@ -32,6 +37,11 @@ def shard(network: PreTrainedModel, mesh: DeviceMesh, half: bool) -> None:
     for layer in layers_of(network):
         fully_shard(layer, **options)
     fully_shard(network, **options)
+
+
+def together(trainer: pl.Trainer) -> bool:
+    """Whether every process is needed for a forward pass, because each holds only a part of the weights."""
+    return isinstance(trainer.strategy, ModelParallelStrategy) or getattr(trainer.strategy, "shares_weights", False)
 
 
 def data_place(trainer: pl.Trainer | None) -> tuple[int, int]:

@@ -17,7 +17,7 @@ from packaging.requirements import Requirement
 ROOT = Path(__file__).resolve().parents[1]
 ROOMS = ("data_contracts", "tasks", "lightning_modules", "flows", "deployments")
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["project"]
-OPTIONAL = ("javascript", "export", "vectors")  # extras that users may leave out
+OPTIONAL = ("javascript", "export", "vectors", "deepspeed")  # extras that users may leave out
 # Modules of extras that are pinned in pyproject.toml and not installed for development: which extra, which package.
 ELSEWHERE = {"mlflow": ("mlflow", "mlflow-skinny")}
 # Declared, never imported by name: why each is there.

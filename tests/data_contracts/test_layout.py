@@ -90,6 +90,23 @@ def test_sharing_layers_needs_a_strategy_that_shards() -> None:
         PretrainConfig(strategy="tp", devices=2, optimizer={"name": "adafactor"})
 
 
+def test_deepspeed_is_a_class_by_its_stage() -> None:
+    for name, stage in (("deepspeed_stage_1", 1), ("deepspeed", 2), ("deepspeed_stage_3", 3)):
+        told = made(PretrainConfig(strategy=name, devices=2, tokens_per_step=1024))["trainer"]["strategy"]
+        assert told == {"class_path": "lightning_modules.zero.ZeroStrategy", "init_args": {"stage": stage}}
+
+
+def test_deepspeed_is_refused_where_it_is_missing_or_cannot_do_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("muon", "adafactor"):
+        with pytest.raises(ValidationError, match=f"optimizer {name}"):
+            PretrainConfig(strategy="deepspeed", devices=2, optimizer={"name": name})
+    with pytest.raises(ValidationError, match="looks at the gradients before the step, which deepspeed_stage_3 takes"):
+        PretrainConfig(strategy="deepspeed_stage_3", devices=2, skip_spikes={})
+    monkeypatch.setattr("data_contracts.layout.find_spec", lambda _: None)
+    with pytest.raises(ConfigError, match=r"not installed: pip install '\.\[deepspeed\]'"):
+        check_layout(PretrainConfig(strategy="deepspeed", devices=2))
+
+
 def test_a_micro_batch_that_is_to_be_found_starts_with_the_fewest_blocks() -> None:
     run = made(PretrainConfig(tokens_per_step=1024, blocks_per_device="auto"))
     assert (run["run"]["find_blocks"], run["data"]["init_args"]["blocks_per_device"]) == (True, 1)

@@ -91,6 +91,11 @@ def test_shards_and_buckets() -> None:
     shards = estimate(module(), 8, Spread("sharded", 4), CPU, half=False)
     assert shards.optimizer == alone.optimizer // 4
     assert 0 < shards.communication < alone.parameters + alone.gradients
+    stages = [estimate(module(), 8, Spread("zero", 4, stage=stage), CPU, half=False) for stage in (1, 2, 3)]
+    assert {one.optimizer for one in stages} == {shards.optimizer}
+    part = alone.parameters // 4
+    assert [one.parameters for one in stages] == [5 * part, 5 * part, 2 * part]  # a part lies there twice
+    assert [one.gradients for one in stages] == [4 * part, part, 2 * part]
     shared = estimate(module(), 8, Spread("sharded", 1, 2), CPU, half=False)
     assert shared.activations < alone.activations
     assert shared.parameters < alone.parameters

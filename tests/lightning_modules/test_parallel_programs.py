@@ -26,7 +26,7 @@ STILL = {**SHORT, "model": SMALL}
 
 def validation(run: Path) -> list[dict[str, float]]:
     with (run.parent / "validation.csv").open(encoding="utf-8", newline="") as file:
-        return [{name: float(value) for name, value in row.items()} for row in csv.DictReader(file)]
+        return [{name: float(value) for name, value in row.items() if value} for row in csv.DictReader(file)]
 
 
 def check_same(alone: Path, several: Path) -> None:

@@ -1,0 +1,128 @@
+"""ZeRO by DeepSpeed, on CPUs by gloo: real programs of two processes beside one that knows nothing of it."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import signal
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from safetensors.torch import load_file
+
+from lightning_modules.checkpointing import CheckpointFolder
+from tests.lightning_modules.test_parallel_programs import SMALL, STILL, alone, check_same
+from tests.lightning_modules.test_programs import LONG, finish, losses, start, wait_for_step
+from tests.lightning_modules.tiny_runs import call, events_in, write_run
+
+pytest.importorskip("deepspeed")
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(900)]
+STAGES = ["deepspeed_stage_1", "deepspeed", "deepspeed_stage_3"]
+__all__ = ["alone"]
+
+
+def checkpoint_of(run: Path) -> dict[str, Any]:
+    newest = CheckpointFolder(run.parent / "checkpoints").newest()
+    assert newest is not None
+    return torch.load(newest.path, weights_only=True)
+
+
+@pytest.mark.parametrize("stage", STAGES)
+def test_two_processes_give_the_losses_and_the_checkpoint_of_one(
+    corpus: Any, tmp_path: Path, alone: Path, stage: str
+) -> None:
+    """Two micro-batches a step, so that the first is not yet summed."""
+    pair = write_run(corpus, tmp_path, **STILL, strategy=stage, devices=2, blocks_per_device=2)
+    finish(pair, devices=2)
+    check_same(alone, pair)
+    one, two = (checkpoint_of(run) for run in (alone, pair))
+    assert one.keys() == two.keys()
+    assert one["state_dict"].keys() == two["state_dict"].keys()
+    states = [c["optimizer_states"][0] for c in (one, two)]
+    assert [g["params"] for g in states[0]["param_groups"]] == [g["params"] for g in states[1]["param_groups"]]
+    assert states[0]["state"].keys() == states[1]["state"].keys()
+    for mine, theirs in zip(states[0]["state"].values(), states[1]["state"].values(), strict=True):
+        assert mine.keys() == theirs.keys()
+        assert all(torch.allclose(mine[name], theirs[name], rtol=1e-3, atol=1e-6) for name in mine)
+
+
+@pytest.mark.parametrize("stage", STAGES)
+def test_other_models_and_optimizers_too(corpus: Any, tmp_path: Path, stage: str) -> None:
+    model, optimizer = {
+        "deepspeed_stage_1": ({"architecture": "qwen3", "tie_embeddings": False}, {"name": "sgd"}),
+        "deepspeed": ({"architecture": "modernbert"}, {"name": "rmsprop"}),
+        "deepspeed_stage_3": ({"architecture": "bert"}, {"name": "sgd", "momentum": 0.0}),
+    }[stage]
+    shape = {k: v for k, v in SMALL.items() if k != "kv_heads" or "qwen" in model["architecture"]}
+    given = {**STILL, "model": {**shape, **model}, "optimizer": optimizer, "activation_checkpointing": "full"}
+    runs = [write_run(corpus, tmp_path / "one", **given)]
+    runs += [write_run(corpus, tmp_path / "two", **given, strategy=stage, devices=2, blocks_per_device=2)]
+    assert call("fit", "--config", str(runs[0])).code == 0
+    finish(runs[1], devices=2)
+    check_same(*runs)
+
+
+@pytest.mark.parametrize(
+    ("first", "then"), [*((s, "auto") for s in STAGES), ("auto", "deepspeed"), ("auto", STAGES[2])]
+)
+def test_a_run_that_was_killed_goes_on_under_another_strategy_and_number(
+    corpus: Any, tmp_path: Path, first: str, then: str
+) -> None:
+    still = {**LONG, "model": {"layers": 2, "heads": 2, "width": 32, "dropout": 0.0}}
+    whole = write_run(corpus, tmp_path / "whole", **still)
+    assert call("fit", "--config", str(whole)).code == 0
+    count = {"auto": 1}
+    run = write_run(corpus, tmp_path / "run", **still, strategy=first, devices=count.get(first, 2))
+    process = start(run, devices=count.get(first, 2))
+    wait_for_step(run, 17, process)
+    os.killpg(process.pid, signal.SIGKILL)
+    process.wait()
+    write_run(corpus, tmp_path / "run", **still, strategy=then, devices=count.get(then, 2))
+    finish(run, devices=count.get(then, 2))
+    told = events_in((tmp_path / "run" / "log").read_text(encoding="utf-8"))
+    assert [e["step"] for e in told if e["event"] == "resume"][-1] in (15, 20)
+    one, two = ([float(x) for x in losses(r)] for r in (whole, run))
+    assert two == pytest.approx(one, rel=1e-6)
+    assert len(two) == 30
+    weights = [load_file(r.parent / "export" / "model.safetensors") for r in (whole, run)]
+    for name, tensor in weights[0].items():
+        assert (tensor - weights[1][name]).abs().max() <= 2e-6, name
+
+
+@pytest.mark.parametrize("stage", STAGES[1:])
+def test_a_stopped_run_validates_what_is_missing_and_ends(corpus: Any, tmp_path: Path, alone: Path, stage: str) -> None:
+    """SIGTERM leaves a checkpoint; and a crash between the last step and its validation is made good."""
+    run = write_run(corpus, tmp_path / "run", **STILL, strategy=stage, devices=2, blocks_per_device=2)
+    process = start(run, devices=2)
+    wait_for_step(run, 5, process)
+    os.killpg(process.pid, signal.SIGTERM)
+    assert process.wait(120) == 143
+    finish(run, devices=2)
+    check_same(alone, run)
+    table = run.parent / "validation.csv"
+    lines = table.read_text(encoding="utf-8").splitlines(keepends=True)
+    table.write_text("".join(lines[:-1]), encoding="utf-8")
+    (run.parent / "result.json").unlink()
+    shutil.rmtree(run.parent / "export")
+    finish(run, devices=2)
+    check_same(alone, run)
+
+
+@pytest.mark.parametrize("stage", STAGES)
+def test_bf16_is_that_of_ddp(corpus: Any, tmp_path: Path, stage: str) -> None:
+    given = {**STILL, "precision": "bf16", "devices": 2, "blocks_per_device": 2}
+    runs = [write_run(corpus, tmp_path / name, **given, strategy=name) for name in ("ddp", stage)]
+    for run in runs:
+        finish(run, devices=2)
+    one, two = ([float(x) for x in losses(run)] for run in runs)
+    assert two == pytest.approx(one, rel=2e-3)
+    exact = write_run(corpus, tmp_path / "exact", **STILL)
+    assert call("fit", "--config", str(exact)).code == 0
+    assert two != pytest.approx([float(x) for x in losses(exact)], rel=1e-6)  # it was computed in bf16
+
+
+def test_a_loss_that_is_not_finite_stops_it(corpus: Any, tmp_path: Path) -> None:
+    run = write_run(corpus, tmp_path, **{**STILL, "optimizer": {"learning_rate": 1e30}}, strategy="deepspeed")
+    assert start(run).wait(300) == 6
