@@ -74,7 +74,14 @@ def test_units_scientific_numbers_and_anchors_are_read(write):
         ("clean: {to_simplified: 1}", 6, ["clean.to_simplified = 1", "true"]),
         ("clean:", 6, ["clean = null", "nothing is written here"]),
         ("clean: 5", 6, ["clean = 5", "keys and values"]),
-        ("pretrain: {strategy: dpp}", 6, ['pretrain.strategy = "dpp"', "'auto', 'ddp', 'fsdp', 'tp', 'deepspeed_stage_1', 'deepspeed' or 'deepspeed_stage_3'"]),
+        (
+            "pretrain: {strategy: dpp}",
+            6,
+            [
+                'pretrain.strategy = "dpp"',
+                "'auto', 'ddp', 'fsdp', 'tp', 'deepspeed_stage_1', 'deepspeed' or 'deepspeed_stage_3'",
+            ],
+        ),
         ("pretrain: {precision: 32}", 6, ["pretrain.precision = 32", 'write "32" in quotes']),
         ("pretrain: {duration: 500}", 6, ["pretrain.duration = 500", "500 steps"]),
         ("ingest: {shard_bytes: 5 mb}", 6, ['ingest.shard_bytes = "5 mb"', "5 MB"]),

@@ -19,6 +19,8 @@ from tests.lightning_modules.tiny_runs import call, events_in, write_run
 
 pytest.importorskip("deepspeed")
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(900)]
+LONGER = {**LONG, "model": {"layers": 2, "heads": 2, "width": 32, "dropout": 0.0}}
+HALF = {**STILL, "precision": "bf16", "devices": 2, "blocks_per_device": 2}
 STAGES = ["deepspeed_stage_1", "deepspeed", "deepspeed_stage_3"]
 __all__ = ["alone"]
 
@@ -64,24 +66,26 @@ def test_other_models_and_optimizers_too(corpus: Any, tmp_path: Path, stage: str
     check_same(*runs)
 
 
-@pytest.mark.parametrize(
-    ("first", "then"), [*((s, "auto") for s in STAGES), ("auto", "deepspeed"), ("auto", STAGES[2])]
-)
+@pytest.fixture(scope="module")
+def whole(corpus: Any, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    run = write_run(corpus, tmp_path_factory.mktemp("whole"), **LONGER)
+    assert call("fit", "--config", str(run)).code == 0
+    return run
+
+
+@pytest.mark.parametrize(("first", "then"), [("deepspeed", "auto"), (STAGES[2], "auto"), ("auto", STAGES[2])])
 def test_a_run_that_was_killed_goes_on_under_another_strategy_and_number(
-    corpus: Any, tmp_path: Path, first: str, then: str
+    corpus: Any, tmp_path: Path, whole: Path, first: str, then: str
 ) -> None:
-    still = {**LONG, "model": {"layers": 2, "heads": 2, "width": 32, "dropout": 0.0}}
-    whole = write_run(corpus, tmp_path / "whole", **still)
-    assert call("fit", "--config", str(whole)).code == 0
-    count = {"auto": 1}
-    run = write_run(corpus, tmp_path / "run", **still, strategy=first, devices=count.get(first, 2))
-    process = start(run, devices=count.get(first, 2))
+    count = {"auto": 1, "deepspeed": 2, STAGES[2]: 2}
+    run = write_run(corpus, tmp_path, **LONGER, strategy=first, devices=count[first])
+    process = start(run, devices=count[first])
     wait_for_step(run, 17, process)
     os.killpg(process.pid, signal.SIGKILL)
     process.wait()
-    write_run(corpus, tmp_path / "run", **still, strategy=then, devices=count.get(then, 2))
-    finish(run, devices=count.get(then, 2))
-    told = events_in((tmp_path / "run" / "log").read_text(encoding="utf-8"))
+    write_run(corpus, tmp_path, **LONGER, strategy=then, devices=count[then])
+    finish(run, devices=count[then])
+    told = events_in((tmp_path / "log").read_text(encoding="utf-8"))
     assert [e["step"] for e in told if e["event"] == "resume"][-1] in (15, 20)
     one, two = ([float(x) for x in losses(r)] for r in (whole, run))
     assert two == pytest.approx(one, rel=1e-6)
@@ -91,36 +95,39 @@ def test_a_run_that_was_killed_goes_on_under_another_strategy_and_number(
         assert (tensor - weights[1][name]).abs().max() <= 2e-6, name
 
 
-@pytest.mark.parametrize("stage", STAGES[1:])
-def test_a_stopped_run_validates_what_is_missing_and_ends(corpus: Any, tmp_path: Path, alone: Path, stage: str) -> None:
+def test_a_stopped_run_validates_what_is_missing_and_ends(corpus: Any, tmp_path: Path, alone: Path) -> None:
     """SIGTERM leaves a checkpoint; and a crash between the last step and its validation is made good."""
-    run = write_run(corpus, tmp_path / "run", **STILL, strategy=stage, devices=2, blocks_per_device=2)
+    run = write_run(corpus, tmp_path, **STILL, strategy=STAGES[2], devices=2, blocks_per_device=2)
     process = start(run, devices=2)
     wait_for_step(run, 5, process)
     os.killpg(process.pid, signal.SIGTERM)
     assert process.wait(120) == 143
     finish(run, devices=2)
     check_same(alone, run)
-    table = run.parent / "validation.csv"
+    table = tmp_path / "validation.csv"
     lines = table.read_text(encoding="utf-8").splitlines(keepends=True)
     table.write_text("".join(lines[:-1]), encoding="utf-8")
-    (run.parent / "result.json").unlink()
-    shutil.rmtree(run.parent / "export")
+    (tmp_path / "result.json").unlink()
+    shutil.rmtree(tmp_path / "export")
     finish(run, devices=2)
     check_same(alone, run)
 
 
+@pytest.fixture(scope="module")
+def halves(corpus: Any, tmp_path_factory: pytest.TempPathFactory) -> list[float]:
+    """Losses of ddp in bf16."""
+    run = write_run(corpus, tmp_path_factory.mktemp("halves"), **HALF, strategy="ddp")
+    finish(run, devices=2)
+    return [float(x) for x in losses(run)]
+
+
 @pytest.mark.parametrize("stage", STAGES)
-def test_bf16_is_that_of_ddp(corpus: Any, tmp_path: Path, stage: str) -> None:
-    given = {**STILL, "precision": "bf16", "devices": 2, "blocks_per_device": 2}
-    runs = [write_run(corpus, tmp_path / name, **given, strategy=name) for name in ("ddp", stage)]
-    for run in runs:
-        finish(run, devices=2)
-    one, two = ([float(x) for x in losses(run)] for run in runs)
-    assert two == pytest.approx(one, rel=2e-3)
-    exact = write_run(corpus, tmp_path / "exact", **STILL)
-    assert call("fit", "--config", str(exact)).code == 0
-    assert two != pytest.approx([float(x) for x in losses(exact)], rel=1e-6)  # it was computed in bf16
+def test_bf16_is_that_of_ddp(corpus: Any, tmp_path: Path, alone: Path, halves: list[float], stage: str) -> None:
+    run = write_run(corpus, tmp_path, **HALF, strategy=stage)
+    finish(run, devices=2)
+    found = [float(x) for x in losses(run)]
+    assert found == pytest.approx(halves, rel=2e-3)
+    assert found != pytest.approx([float(x) for x in losses(alone)], rel=1e-6)  # it was computed in bf16
 
 
 def test_a_loss_that_is_not_finite_stops_it(corpus: Any, tmp_path: Path) -> None:
