@@ -2,13 +2,15 @@
 
 A failure becomes the error that fits the exit code, and whether the stage is tried again follows from that error: a
 program that was killed or told to end by somebody else (137, 143: another user, a scheduler, the kernel) goes on from
-its checkpoint; a wrong config, a full disk, a loss that is not finite and too little memory would only fail again. Who
+its checkpoint; a wrong config, a full disk, a loss that is not finite and too little memory would only fail again. A
+program that was killed while the kernel killed one for want of memory had too little of it. Who
 cancels a run interrupts this process, which ends the program and is no failure of it: nothing is tried again.
 """
 
 from __future__ import annotations
 
 import json
+import signal
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -20,6 +22,7 @@ from data_contracts.run_file import command
 from data_contracts.training import PretrainConfig
 from tasks import progress, supervised
 
+KILLED = 128 + signal.SIGKILL
 GRACE_SECONDS = 60.0  # a large checkpoint takes a while to write
 Settings = Callable[[PretrainConfig], dict[str, Any]]
 
@@ -35,15 +38,17 @@ def train(cfg: PretrainConfig, settings: Settings, folder: Path) -> None:
         OutOfMemory: also with half the micro-batch, or it cannot be halved.
         StoreError: the disk is full or read-only. NonFiniteLoss: with its step. TrainingError: all else.
     """
-    ended = _run(cfg, settings, folder)
-    if ended.code == OutOfMemory.exit_code:
+    ended, short = _run(cfg, settings, folder)
+    if short:
         smaller = halved(cfg, folder)
         try:
             written = settings(smaller)
         except ConfigError as error:
             raise OutOfMemory(f"{_told(ended, folder)}\nand half the micro-batch is refused: {error}") from error
         cfg, settings = smaller, lambda _: written
-        ended = _run(cfg, settings, folder)
+        ended, short = _run(cfg, settings, folder)
+    if short:
+        raise OutOfMemory(_told(ended, folder))
     if ended.code:
         raise failure(ended, folder)
 
@@ -74,10 +79,26 @@ def failure(ended: supervised.Ended, folder: Path) -> Exception:
     return kinds.get(ended.code, TrainingError)(told)
 
 
-def _run(cfg: PretrainConfig, settings: Settings, folder: Path) -> supervised.Ended:
-    run = folder / "run.yaml"
+def _run(cfg: PretrainConfig, settings: Settings, folder: Path) -> tuple[supervised.Ended, bool]:
+    """How the program ended, and whether it was for want of memory."""
+    run, kills = folder / "run.yaml", kills_for_memory()
     run.write_text(yaml.safe_dump(settings(cfg), allow_unicode=True, sort_keys=False), encoding="utf-8")
-    return supervised.run(command(cfg, run), log=folder / "train.log", on_event=_show, grace_seconds=GRACE_SECONDS)
+    ended = supervised.run(command(cfg, run), log=folder / "train.log", on_event=_show, grace_seconds=GRACE_SECONDS)
+    by_kernel = ended.code == KILLED and kills_for_memory() > kills
+    return ended, by_kernel or ended.code == OutOfMemory.exit_code
+
+
+def kills_for_memory(counters: Path = Path("/proc/vmstat")) -> int:
+    """Processes that the kernel has killed since it started because memory was short, of a group or of the machine.
+
+    `oom_kill` in /proc/vmstat, since Linux 4.13. It does not say which: one of another program, at the time when ours
+    was killed too, costs us no more than half the micro-batch.
+    """
+    try:
+        lines = counters.read_text(encoding="ascii").splitlines()
+    except OSError:
+        return 0
+    return next((int(line.split()[1]) for line in lines if line.startswith("oom_kill ")), 0)
 
 
 def _told(ended: supervised.Ended, folder: Path) -> str:

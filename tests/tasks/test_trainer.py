@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+import os
 import shutil
 import signal
 import sys
@@ -26,7 +27,7 @@ from tasks.pretrain import pretrain
 from tasks.segment import segment
 from tasks.store import Store
 from tasks.supervised import Ended
-from tasks.trainer import failure, halved
+from tasks.trainer import failure, halved, kills_for_memory
 from tasks.vocab import vocab
 from tests.given_documents import deposit, documents, invented, split
 
@@ -233,3 +234,62 @@ def test_too_little_memory_halves_the_micro_batch_once(given, tmp_path, monkeypa
     with pytest.raises(OutOfMemory, match="training ended with code 8"):
         pretrain.run(given[1], small.model_copy(update={"blocks_per_device": 128, "seed": 2}), again)
     assert len([e for e in events(again) if e["event"] == "error"]) == 2, "halved once, not again and again"
+
+
+GROUP = Path("/sys/fs/cgroup/memory")  # cgroup v1: in v2 only a process of its own subtree may enter a group
+# Enters a group whose memory ends soon, then is the program; only the second argument's micro-batch does not fit.
+CONFINED = """
+import os, runpy, sys
+_, group, *words = sys.argv
+text = open(words[words.index("--config") + 1]).read()
+if "blocks_per_device: 256" in text:
+    open(group + "/cgroup.procs", "w").write(str(os.getpid()))
+sys.argv = ["lightning_modules", *words]
+runpy.run_module("lightning_modules", run_name="__main__", alter_sys=True)
+"""
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(600)
+@pytest.mark.skipif(not os.access(GROUP / "cgroup.procs", os.W_OK), reason="needs a memory group of cgroup v1, as root")
+def test_a_program_that_the_kernel_kills_for_memory_gets_half_the_micro_batch(given, tmp_path, monkeypatch):
+    group = GROUP / f"ziliu-test-{os.getpid()}"
+    group.mkdir()
+    try:
+        (group / "memory.limit_in_bytes").write_text(str(450 << 20))
+        with contextlib.suppress(OSError):  # where swap is counted too
+            (group / "memory.memsw.limit_in_bytes").write_text(str(450 << 20))
+        plain = trainer.command
+        monkeypatch.setattr(trainer, "command", lambda *a: [plain(*a)[0], "-c", CONFINED, str(group), *plain(*a)[3:]])
+        shape = {"layers": 4, "heads": 2, "width": 128, "ffn_width": 2048, "dropout": 0.0}
+        told = {"model": shape, "duration": "2 steps", "tokens_per_step": 8192, "blocks_per_device": 256}
+        place, before = copied(given, tmp_path / "run"), kills_for_memory()
+        model, _ = pretrain.run(given[1], PretrainConfig(**{**LONG, **told}), place)
+        assert kills_for_memory() > before
+        assert Store(place.store).manifest(model).measures["blocks_per_device"] == 128
+    finally:
+        group.rmdir()
+
+
+def test_kills_of_the_kernel_are_counted(tmp_path):
+    assert kills_for_memory() >= 0
+    (tmp_path / "vmstat").write_text("pgfault 7\noom_kill 3\noom_kill_other 9\n", encoding="ascii")
+    assert kills_for_memory(tmp_path / "vmstat") == 3
+    assert kills_for_memory(tmp_path / "none") == 0
+
+
+@pytest.mark.parametrize(("kills", "expected"), [([4, 5, 5, 6], OutOfMemory), ([4, 4], TrainingError)])
+def test_what_was_killed_is_short_of_memory_only_where_the_kernel_killed(tmp_path, monkeypatch, kills, expected):
+    counts, blocks = iter(kills), []
+    monkeypatch.setattr(trainer, "kills_for_memory", lambda: next(counts))
+    monkeypatch.setattr(
+        trainer,
+        "command",
+        lambda cfg, run: (
+            blocks.append(cfg.blocks_per_device)
+            or [sys.executable, "-c", "import os, signal; os.kill(os.getpid(), signal.SIGKILL)"]
+        ),
+    )
+    with pytest.raises(expected, match="training ended with code 137"):
+        trainer.train(PretrainConfig(blocks_per_device=8), lambda cfg: {}, tmp_path)
+    assert blocks == ([8, 4] if expected is OutOfMemory else [8])
