@@ -253,10 +253,10 @@ def by_size(rows: Sequence[dict[str, Any]], field: str, title: str, marked: int)
         scale=alt.Scale(type="log", nice=False, padding=30),
         axis=alt.Axis(values=[row["size"] for row in rows], format="~s", grid=False),
     )
-    y = alt.Y(f"{field}:Q", title=title, scale=alt.Scale(zero=False), axis=alt.Axis(tickCount=4, format="~s"))
+    y = alt.Y(f"{field}:Q", title=None, scale=alt.Scale(zero=False), axis=alt.Axis(tickCount=4, format="~s"))
     line = drawn(named).mark_line(color=KEPT, strokeWidth=1.6).encode(x=x, y=y)
     dots = drawn(named).mark_point(color=KEPT, filled=True, size=45, opacity=1).encode(x=x, y=y)
     best = drawn([row for row in named if row["size"] == marked])
     dot = best.mark_point(color=REFUSED, filled=True, size=110, opacity=1).encode(x=x, y=y)
     label = best.mark_text(color=INK, dy=-14).encode(x=x, y=y, text="label:N")
-    return styled((line + dots + dot + label).properties(height=200))
+    return styled((line + dots + dot + label).properties(height=200, title=title))
