@@ -1,13 +1,15 @@
 """起飞前检查 preflight: what a config names outside the store is there, before anything is started.
 
-A missing file is found in the first second, not after a crawl or a night of training.
+A missing file is found in the first second, not after a crawl or a night of training; so are processes that cannot
+share the work of a training.
 """
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Callable, Collection
 from importlib.util import find_spec
 from pathlib import Path
+from typing import Any
 
 from data_contracts.comparison import ComparisonConfig
 from data_contracts.config import (
@@ -20,7 +22,9 @@ from data_contracts.config import (
     VocabularyStages,
 )
 from data_contracts.errors import ConfigError
+from data_contracts.layout import check_layout
 from data_contracts.mixture import MixtureConfig
+from data_contracts.run_file import accumulation_of
 from data_contracts.sources import DatasetSource
 from tasks import lineage, question_files
 from tasks.gate import asked
@@ -57,8 +61,12 @@ def check(cfg: Place) -> None:
         faults += question_files.faults(cfg.assess)
     if isinstance(cfg, VocabularyStages) and cfg.vocab.folder:
         given(cfg.vocab)
-    if isinstance(cfg, PretrainingStages) and cfg.pretrain.model.folder:
-        digest_of_model(cfg.pretrain.model.folder)
+    if isinstance(cfg, PretrainingStages):
+        faults += refusal(check_layout, cfg.pretrain)
+        if cfg.pretrain.model.folder:
+            digest_of_model(cfg.pretrain.model.folder)
+    if isinstance(cfg, PretrainingStages) and isinstance(cfg, VocabularyStages):
+        faults += refusal(accumulation_of, cfg.pretrain, cfg.encode.block_tokens)
     if isinstance(cfg, ConversionConfig):
         faults += [
             f"convert.forms: {name} 没有安装 is not installed; pip install '.[export]'"
@@ -75,6 +83,15 @@ def check(cfg: Place) -> None:
         asked(cfg.gate, "blocks")
     if faults:
         raise ConfigError("什么都没有启动 nothing was started:\n  " + "\n  ".join(faults))
+
+
+def refusal(check: Callable[..., Any], *given: Any) -> list[str]:
+    """What a check of the training program refuses, which would be said only when there is something to train on."""
+    try:
+        check(*given)
+    except ConfigError as error:
+        return [str(error)]
+    return []
 
 
 def strangers(mixed: MixtureConfig, sources: list[str]) -> list[str]:

@@ -37,6 +37,20 @@ def test_every_missing_source_is_named_at_once(tmp_path):
     preflight.check(CorpusConfig(sources=sources[:1]))
 
 
+def test_processes_that_cannot_share_a_training_are_refused_before_a_corpus_is_made(tmp_path, monkeypatch):
+    (tmp_path / "there.jsonl").write_text("{}")
+    sources = (JsonLinesSource(name="there", licence="x", path=str(tmp_path / "*.jsonl")),)
+    monkeypatch.setattr("data_contracts.layout.find_spec", lambda _: None)
+    training = {"strategy": "deepspeed", "devices": 3, "tokens_per_step": 4096, "blocks_per_device": 4}
+    with pytest.raises(ConfigError) as caught:
+        preflight.check(EverythingConfig(sources=sources, pretrain=training, encode={"block_tokens": 256}))
+    assert "nothing was started" in str(caught.value)
+    assert "needs DeepSpeed, which is not installed" in str(caught.value)
+    assert "tokens_per_step 4096 is not a multiple of 3072" in str(caught.value)
+    training |= {"strategy": "ddp", "tokens_per_step": 6144}
+    preflight.check(EverythingConfig(sources=sources, pretrain=training, encode={"block_tokens": 256}))
+
+
 def test_a_missing_benchmark_is_named_before_anything_starts(tmp_path):
     (tmp_path / "a.jsonl").write_text("{}")
     source = JsonLinesSource(name="s", licence="x", path=str(tmp_path / "a.jsonl"))
