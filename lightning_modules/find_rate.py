@@ -6,8 +6,8 @@ A network of its own takes real optimizer steps over the run's own batches, ever
 proportion. Written are RUN/learning_rates.csv (step, learning_rate, loss, smoothed) and RUN/learning_rates.json;
 nothing that the run reads or writes is touched, so it may be tested before, during or after it.
 
-Suggested is the rate at which the smoothed loss falls most steeply per decade, as Lightning and fastai suggest it; the
-highest rate worth a try is a tenth of that of the lowest loss.
+There are two rules: the rate at which the smoothed loss falls most steeply per decade, which is Lightning's, and a
+tenth of that of the lowest loss, which is fastai's. The lower is suggested, the higher is the highest worth a try.
 """
 
 from __future__ import annotations
@@ -99,10 +99,7 @@ def _test(
 
 
 def suggestion(rates: Sequence[float], losses: Sequence[float]) -> dict[str, float | None]:
-    """Where the loss falls most steeply per decade before its lowest point, and a tenth of the rate of that point.
-
-    None where it never falls.
-    """
+    """The lower and the higher of the two rates by the rules above; None where the loss never falls."""
     first = round(SKIPPED * len(losses))
     lowest = min(range(first, len(losses)), key=losses.__getitem__, default=first)
     slopes = {
@@ -112,7 +109,8 @@ def suggestion(rates: Sequence[float], losses: Sequence[float]) -> dict[str, flo
     steepest = min(slopes, key=slopes.__getitem__, default=None)
     if steepest is None or slopes[steepest] >= 0:
         return {"suggested": None, "highest": None}
-    return {"suggested": rates[steepest], "highest": rates[lowest] / 10}
+    lower, higher = sorted((rates[steepest], rates[lowest] / 10))
+    return {"suggested": lower, "highest": higher}
 
 
 def find_rate_command(arguments: list[str]) -> None:
