@@ -11,6 +11,7 @@ import gc
 import json
 import os
 import signal
+import subprocess
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -23,7 +24,7 @@ import yaml
 
 from data_contracts.block_sets import BlockFiles
 from data_contracts.optimizers import OptimizerConfig
-from data_contracts.run_file import run_file
+from data_contracts.run_file import command, run_file
 from data_contracts.training import PretrainConfig
 from lightning_modules import callbacks
 from lightning_modules.block_files import batch_of
@@ -205,6 +206,20 @@ def test_recomputed_layers_give_the_same_losses_on_a_gpu(corpus: Any, tmp_path: 
         assert call("fit", "--config", str(run)).code == 0
     one, two = (losses(run) for run in runs)
     assert two == pytest.approx(one, rel=1e-5)
+
+
+@pytest.mark.parametrize("stage", ["deepspeed_stage_1", "deepspeed", "deepspeed_stage_3"])
+def test_deepspeed_gives_the_losses_of_a_run_without_it(corpus: Any, tmp_path: Path, stage: str) -> None:
+    """Over nccl; on two devices where there are two."""
+    pytest.importorskip("deepspeed")
+    count = min(2, torch.cuda.device_count())
+    runs = [
+        write_run(corpus, tmp_path / "plain", **SHORT),
+        write_run(corpus, tmp_path / stage, **SHORT, strategy=stage, devices=count),
+    ]
+    assert call("fit", "--config", str(runs[0])).code == 0
+    subprocess.run(command(PretrainConfig(devices=count), runs[1]), check=True, timeout=600)
+    assert losses(runs[1]) == pytest.approx(losses(runs[0]), rel=1e-5)
 
 
 def test_a_run_that_cannot_fit_is_refused_before_the_first_step(corpus: Any, tmp_path: Path) -> None:
