@@ -70,15 +70,21 @@ class Browser:
     async def render(self, url: str, body: bytes, content_type: str | None) -> bytes:
         """The document after its scripts, as HTML in UTF-8. Raises RenderFailed."""
         async with self._turns:
-            running = await self._start()
-            try:
-                async with asyncio.timeout(self._seconds + _CLOSING_SECONDS):
-                    return await self._rendered(running, url, body, content_type)
-            except RenderFailed:
-                raise
-            except Exception as error:  # Playwright's own, a crash, or a script that never ends
-                await self._kill()
-                raise RenderFailed(f"{type(error).__name__}: {error}"[:300]) from error
+            others = PAGES_AT_ONCE - 1  # for each of which Chromium may be killed while this page is in it
+            while True:
+                running = await self._start()
+                try:
+                    async with asyncio.timeout(self._seconds + _CLOSING_SECONDS):
+                        return await self._rendered(running, url, body, content_type)
+                except RenderFailed:
+                    raise
+                except Exception as error:  # Playwright's own, a crash, or a script that never ends
+                    for_another = self._chromium is not running
+                    if not for_another:
+                        await self._kill()
+                    if not (for_another and others) or isinstance(error, TimeoutError):
+                        raise RenderFailed(f"{type(error).__name__}: {error}"[:300]) from error
+                    others -= 1
 
     async def _start(self) -> Any:
         from playwright.async_api import async_playwright

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import importlib.util
 import re
 import shutil
@@ -9,6 +10,8 @@ import shutil
 import pytest
 
 from tasks.crawler import browser
+from tasks.crawler.fetching import RenderFailed
+from tasks.crawler.netguard import NetworkGuard
 from tasks.readers.warc import capture_at
 from tests.crawler.hostile_site import HostileWeb, answer, page
 
@@ -155,6 +158,32 @@ SAME = (
     "timeout_seconds",
     "recrawl_after_hours",
 )
+
+
+@needs_chromium
+def test_a_page_that_hangs_takes_no_other_with_it(monkeypatch):
+    """Chromium is killed for one page while others, one after another, are in it."""
+    monkeypatch.setattr(browser, "_CLOSING_SECONDS", 1.0)
+
+    async def together() -> list[bytes]:
+        made = browser.Browser(NetworkGuard(["127.0.0.1/32:1"]), "tests", seconds=6.0, max_bytes=10_000)
+        try:
+            await made.render("http://127.0.0.1:1/first", b"<p>first", "text/html")  # so that starting it takes no time
+            hangs = asyncio.create_task(made.render("http://127.0.0.1:1/x", b"<script>while(true){}</script>", None))
+            others = []
+            while not hangs.done():
+                others.append(
+                    await made.render("http://127.0.0.1:1/y", b"<p><script>document.write('spoken')</script>", None)
+                )
+            with pytest.raises(RenderFailed, match="TimeoutError"):
+                await hangs
+            return others
+        finally:
+            await made.stop()
+
+    found = asyncio.run(together())
+    assert len(found) > 1
+    assert all(b"spoken</p>" in one for one in found)
 
 
 def test_what_is_missing_is_said_before_anything_is_made(site, crawl, tmp_path, monkeypatch):
