@@ -121,7 +121,7 @@ def halves(corpus: Any, tmp_path_factory: pytest.TempPathFactory) -> list[float]
     return [float(x) for x in losses(run)]
 
 
-@pytest.mark.parametrize("stage", STAGES)
+@pytest.mark.parametrize("stage", STAGES[1:])
 def test_bf16_is_that_of_ddp(corpus: Any, tmp_path: Path, alone: Path, halves: list[float], stage: str) -> None:
     run = write_run(corpus, tmp_path, **HALF, strategy=stage)
     finish(run, devices=2)
