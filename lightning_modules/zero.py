@@ -114,7 +114,6 @@ class ZeroStrategy(DDPStrategy):
 
     def optimizer_step(self, optimizer: Optimizer, closure: Callable[[], Any], model: Any = None, **kwargs: Any) -> Any:
         """The step's last micro-batch, then clipping and step by the engine."""
-        self.engine.set_gradient_accumulation_boundary(True)
         loss = closure()
         self.engine.step()
         # After a gradient that is not finite the engine leaves the weights, and says inf here: TrainingRecord refuses.

@@ -8,10 +8,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from safetensors.torch import load_file
 
 from lightning_modules.checkpointing import CheckpointFolder
-from tests.lightning_modules.test_programs import LONG, finish, losses, start, wait_for_step
+from tests.lightning_modules.test_parallel_programs import check_same
+from tests.lightning_modules.test_programs import LONG, finish, start, wait_for_step
 from tests.lightning_modules.tiny_runs import events_in, write_run
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(900)]
@@ -52,9 +52,4 @@ def test_two_processes_are_killed_and_one_goes_on(corpus: Any, alone: Path, tmp_
     warned = [e["kind"] for e in told if e["event"] == "warning"]
     assert ("damaged_checkpoint" in warned) == (strategy == "fsdp")
     assert resumed == [newest.step - 5 if strategy == "fsdp" else newest.step]
-    one, two = ([float(x) for x in losses(r)] for r in (alone, run))
-    assert two == pytest.approx(one, rel=1e-6)
-    assert len(two) == 30
-    weights = [load_file(r.parent / "export" / "model.safetensors") for r in (alone, run)]
-    for name, tensor in weights[0].items():
-        assert (tensor - weights[1][name]).abs().max() <= 1e-6, name
+    check_same(alone, run, steps=30, loss=1e-6, weight=1e-6)

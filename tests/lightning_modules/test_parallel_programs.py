@@ -29,17 +29,17 @@ def validation(run: Path) -> list[dict[str, float]]:
         return [{name: float(value) for name, value in row.items() if value} for row in csv.DictReader(file)]
 
 
-def check_same(alone: Path, several: Path) -> None:
-    """The same losses, the same targets counted once, nearly the same exported weights."""
+def check_same(alone: Path, several: Path, steps: int = 12, loss: float = 1e-5, weight: float = 1e-4) -> None:
+    """The same losses (relative), the same targets counted once, nearly the same exported weights (absolute)."""
     one, two = ([float(x) for x in losses(run)] for run in (alone, several))
-    assert two == pytest.approx(one, rel=1e-5)
-    assert len(two) == 12
+    assert two == pytest.approx(one, rel=loss)
+    assert len(two) == steps
     for mine, theirs in zip(validation(alone), validation(several), strict=True):
         assert theirs == pytest.approx(mine, rel=1e-5)
         assert theirs["tokens"] == mine["tokens"]
     weights = [load_file(run.parent / "export/model.safetensors") for run in (alone, several)]
     assert weights[0].keys() == weights[1].keys()
-    assert max(float((weights[0][n] - weights[1][n]).abs().max()) for n in weights[0]) < 1e-4
+    assert max(float((weights[0][n] - weights[1][n]).abs().max()) for n in weights[0]) <= weight
 
 
 @pytest.fixture(scope="module")

@@ -10,7 +10,6 @@ from typing import Any
 
 import pytest
 import torch
-from safetensors.torch import load_file
 
 from lightning_modules.checkpointing import CheckpointFolder
 from tests.lightning_modules.test_parallel_programs import SMALL, STILL, alone, check_same
@@ -87,12 +86,7 @@ def test_a_run_that_was_killed_goes_on_under_another_strategy_and_number(
     finish(run, devices=count[then])
     told = events_in((tmp_path / "log").read_text(encoding="utf-8"))
     assert [e["step"] for e in told if e["event"] == "resume"][-1] in (15, 20)
-    one, two = ([float(x) for x in losses(r)] for r in (whole, run))
-    assert two == pytest.approx(one, rel=1e-6)
-    assert len(two) == 30
-    weights = [load_file(r.parent / "export" / "model.safetensors") for r in (whole, run)]
-    for name, tensor in weights[0].items():
-        assert (tensor - weights[1][name]).abs().max() <= 2e-6, name
+    check_same(whole, run, steps=30, loss=1e-6, weight=2e-6)
 
 
 def test_a_stopped_run_validates_what_is_missing_and_ends(corpus: Any, tmp_path: Path, alone: Path) -> None:

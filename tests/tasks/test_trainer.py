@@ -237,7 +237,7 @@ def test_too_little_memory_halves_the_micro_batch_once(given, tmp_path, monkeypa
 
 
 GROUP = Path("/sys/fs/cgroup/memory")  # cgroup v1: in v2 only a process of its own subtree may enter a group
-# Enters a group whose memory ends soon, then is the program; only the second argument's micro-batch does not fit.
+# Is the program; with the larger micro-batch it first enters a group whose memory ends soon.
 CONFINED = """
 import os, runpy, sys
 _, group, *words = sys.argv
